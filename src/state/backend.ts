@@ -1,0 +1,130 @@
+import type { Headers } from '../processor/record.ts'
+
+/**
+ * The port that a remote table fills: state rows and task items of one application. Rows are last-writer-wins by the
+ * task's transaction number `seq`; the task item carries checkpoint, lease and bells. Deadlines are absolute Unix
+ * milliseconds. Every call may be repeated safely. Times come in by parameter: a backend has no clock of its own but for
+ * its retries. A table that does not answer until the deadline is TABLE_UNREACHABLE, a throttled one DEADLINE_EXCEEDED.
+ */
+export interface TableBackend {
+  /** Creates what is missing (a DynamoDB table: on demand, TTL on `x`); does nothing where it exists. */
+  ensure(deadlineMs: number): Promise<void>
+
+  /** The task item, read consistently; undefined where the task never ran. */
+  readTask(task: TaskId, deadlineMs: number): Promise<TaskItem | undefined>
+  /**
+   * Takes the lease if nobody holds it, if it expired (`expiresAtMs < nowMs`), if `token` holds it already, or, with
+   * `steal`, if the same `source` holds it. The item is the one after the update if won, the current one if not.
+   */
+  acquire(task: TaskId, lease: LeaseRequest, deadlineMs: number): Promise<{ readonly won: boolean; readonly item: TaskItem }>
+  /**
+   * Records the promise that `target` (exclusive offset of `topic`) will be reached, at whoever holds the lease.
+   * `rung` also where a bell at or above the target stands; `free` where nobody, or this token, holds the lease: acquire again.
+   */
+  ring(task: TaskId, bell: BellRequest, deadlineMs: number): Promise<'rung' | 'free'>
+  /**
+   * Writes the checkpoint and gives the lease back in one step. Refused while a bell above its position stands, when the
+   * lease is another's, or when the item already has a higher seq: then nothing changes and the current item comes back.
+   * A repeated release that finds no lease and a seq at or above its own counts as released.
+   */
+  release(task: TaskId, release: ReleaseRequest, deadlineMs: number): Promise<{ readonly released: boolean; readonly item: TaskItem | undefined }>
+  /** Raises the checkpoint if it is newer; a refused one means the item is as new: both resolve. */
+  checkpoint(task: TaskId, checkpoint: Checkpoint, deadlineMs: number): Promise<void>
+
+  /**
+   * Writes rows, each only over a lower seq (a refused row is as new: fine). In any order, in parallel. A row without
+   * value is a tombstone and needs `expiresAtSeconds`. A key or item too large is STATE_TOO_LARGE and nothing of it is written.
+   */
+  put(rows: readonly StateRow[], deadlineMs: number): Promise<void>
+  /** Rows by key, consistent, in request order; undefined where there is none (a tombstone comes back as a row without value). */
+  get(keys: readonly StateKey[], deadlineMs: number): Promise<readonly (StateRow | undefined)[]>
+  /** Live rows (no tombstones) of one store partition in unsigned byte order of their keys, page by page; consistent. Bounds are inclusive. */
+  query(range: StateRange, deadlineMs: number): AsyncIterable<readonly StateRow[]>
+
+  /** What was asked so far, for progress and cost. */
+  readonly metrics: TableMetrics
+  close(): Promise<void>
+}
+
+/** `<sub-topology>/<partition>` */
+export interface TaskId {
+  readonly subTopology: string
+  readonly partition: number
+}
+
+/** State up to `seq` is in the rows; `ends` maps the commit topic and every changelog to the offset after the records of `seq`. */
+export interface Checkpoint {
+  readonly seq: number
+  readonly gen: number
+  readonly ends: Readonly<Record<string, number>>
+  /** Source topic to next offset. */
+  readonly positions: Readonly<Record<string, number>>
+}
+
+export interface TaskItem {
+  /** Absent until the first checkpoint. */
+  readonly checkpoint: Checkpoint | undefined
+  /** Source topic to the exclusive offset that somebody was promised. Never removed, only raised. */
+  readonly bells: Readonly<Record<string, number>>
+  readonly lease: Lease | undefined
+}
+
+export interface Lease {
+  readonly token: string
+  /** `src:<topic>`, `tick` or `reset` */
+  readonly source: string
+  readonly expiresAtMs: number
+}
+
+export interface LeaseRequest extends Lease {
+  readonly nowMs: number
+  readonly steal: boolean
+}
+
+export interface BellRequest {
+  readonly token: string
+  readonly topic: string
+  readonly target: number
+}
+
+export interface ReleaseRequest {
+  readonly token: string
+  /** Absent where nothing was ever committed or the log could not be read: the lease goes, the rest stays. */
+  readonly checkpoint: Checkpoint | undefined
+  /** Every source topic of the task, for the bell conditions. */
+  readonly sources: readonly string[]
+  /** Protocol's HANDOVER: release even while bells stand, and leave a bell for the own target. */
+  readonly handover?: { readonly bell?: { readonly topic: string; readonly target: number } }
+}
+
+/** `store` without the task: the backend is told the task and the generation. Key bytes are the store's own (no version byte). */
+export interface StateKey extends TaskId {
+  readonly gen: number
+  readonly store: string
+  readonly key: Uint8Array
+}
+
+export interface StateRow extends StateKey {
+  /** null: deleted (a tombstone). */
+  readonly value: Uint8Array | null
+  /** Event time of the last update, Unix milliseconds. */
+  readonly timestamp: number
+  readonly seq: number
+  /** DynamoDB TTL, Unix seconds; absent: kept. */
+  readonly expiresAtSeconds?: number
+  readonly headers?: Headers
+}
+
+export interface StateRange extends TaskId {
+  readonly gen: number
+  readonly store: string
+  readonly from?: Uint8Array
+  readonly to?: Uint8Array
+  readonly reverse?: boolean
+}
+
+export interface TableMetrics {
+  readonly requests: number
+  readonly rowsRead: number
+  readonly rowsWritten: number
+}

@@ -98,7 +98,10 @@ export interface PartitionReader {
    * One round of Fetch (read_committed), answers in request order. Waits up to `waitMs` for the first byte. An offset
    * outside of the log is LOG_TRUNCATED. A broker may lag after a leader change: an answer can be shorter than `bounds`.
    */
-  fetch(requests: readonly FetchRequest[], options: { readonly waitMs: number; readonly deadlineMs: number }): Promise<readonly FetchedPartition[]>
+  fetch(
+    requests: readonly FetchRequest[],
+    options: { readonly waitMs: number; readonly deadlineMs: number },
+  ): Promise<readonly FetchedPartition[]>
   close(): Promise<void>
 }
 

@@ -27,7 +27,11 @@ export interface TableBackend {
    * lease is another's, or when the item already has a higher seq: then nothing changes and the current item comes back.
    * A repeated release that finds no lease and a seq at or above its own counts as released.
    */
-  release(task: TaskId, release: ReleaseRequest, deadlineMs: number): Promise<{ readonly released: boolean; readonly item: TaskItem | undefined }>
+  release(
+    task: TaskId,
+    release: ReleaseRequest,
+    deadlineMs: number,
+  ): Promise<{ readonly released: boolean; readonly item: TaskItem | undefined }>
   /** Raises the checkpoint if it is newer; a refused one means the item is as new: both resolve. */
   checkpoint(task: TaskId, checkpoint: Checkpoint, deadlineMs: number): Promise<void>
 

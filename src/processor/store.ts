@@ -1,0 +1,26 @@
+import type { Awaitable } from '../awaitable.ts'
+
+export interface StateStore {
+  readonly name: string
+}
+
+/** A value with the event time of its last update (Kafka's `ValueAndTimestamp`). */
+export interface ValueAndTimestamp<V> {
+  readonly value: V
+  readonly timestamp: number
+}
+
+export interface ReadOnlyKeyValueStore<K, V> extends StateStore {
+  /** null where there is none. */
+  get(key: K): Awaitable<V | null>
+  /** Inclusive bounds, a missing one is open; unsigned byte order of the serialized keys, as in Kafka. */
+  range(from: K | null, to: K | null): Awaitable<readonly (readonly [K, V])[]>
+  all(): Awaitable<readonly (readonly [K, V])[]>
+}
+
+/** Writes are buffered until the commit, hence synchronous; null deletes. */
+export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
+  put(key: K, value: V | null): void
+}
+
+export type TimestampedKeyValueStore<K, V> = KeyValueStore<K, ValueAndTimestamp<V>>

@@ -1,0 +1,21 @@
+/**
+ * How values become bytes and back (Kafka's `Serde`). `null` never reaches a serde: the runtime maps null to null bytes
+ * and null bytes to null, as Kafka's built-in serdes do. Both functions may throw; the runtime adds topic, partition and
+ * offset and asks the error handler.
+ */
+export interface Serde<T> {
+  /** Shown in error messages. */
+  readonly name: string
+  serialize(value: T, topic: string): Uint8Array
+  deserialize(bytes: Uint8Array, topic: string): T | null
+}
+
+/** The value type of a serde. */
+export type ValueOf<S> = S extends Serde<infer T> ? T : never
+
+/** A serde of one's own. */
+export const serde = <T>(parts: {
+  readonly name?: string
+  readonly serialize: (value: T, topic: string) => Uint8Array
+  readonly deserialize: (bytes: Uint8Array, topic: string) => T
+}): Serde<T> => Object.freeze({ name: parts.name ?? 'custom', serialize: parts.serialize, deserialize: parts.deserialize })

@@ -1,0 +1,79 @@
+import type { AnyProcessorSupplier } from '../processor/processor.ts'
+import type { Headers, RecordMetadata } from '../processor/record.ts'
+import type { Serde } from '../serde/serde.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: nodes of different types stand in one graph; the DSL's types guard the edges
+export type AnySerde = Serde<any>
+
+/** Event time of a record. `partitionTime` is the highest time seen on its partition, -1 if none. A negative answer drops the record. */
+export type TimestampExtractor = (
+  record: { readonly key: unknown; readonly value: unknown; readonly timestamp: number; readonly headers: Headers } & RecordMetadata,
+  partitionTime: number,
+) => number
+
+/** Chooses partitions for an output: undefined = by key (murmur2), an empty list = drop, several = multicast (KIP-837). */
+export type StreamPartitioner = (topic: string, key: unknown, value: unknown, partitions: number) => readonly number[] | undefined
+
+/** Computes the output topic of a record (Kafka's `TopicNameExtractor`). */
+export type TopicNameExtractor = (key: unknown, value: unknown, context: RecordMetadata & { readonly timestamp: number }) => string
+
+/** A topic as the topology knows it: internal ones get the application id as prefix at run time (S-34). */
+export interface TopicRef {
+  readonly name: string
+  readonly internal: boolean
+}
+
+/** The topic's name on the cluster. */
+export const topicName = (topic: TopicRef, applicationId: string): string =>
+  topic.internal ? `${applicationId}-${topic.name}` : topic.name
+
+export interface SourceNode {
+  readonly kind: 'source'
+  readonly name: string
+  readonly topics: readonly TopicRef[]
+  /** Topics by regular expression instead; `topics` is then empty. */
+  readonly pattern?: RegExp
+  readonly keySerde: AnySerde
+  readonly valueSerde: AnySerde
+  readonly timestampExtractor?: TimestampExtractor
+  readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly byDurationMs: number }
+}
+
+export interface ProcessorNode {
+  readonly kind: 'processor'
+  readonly name: string
+  readonly parents: readonly string[]
+  readonly supplier: AnyProcessorSupplier
+  readonly stores: readonly string[]
+  /** The records it forwards have the key of the record that it got: reads further down can be prefetched. */
+  readonly keepsKey: boolean
+  /** Stores that it reads with exactly the key of the record that it gets. */
+  readonly readsByKey: readonly string[]
+}
+
+export interface SinkNode {
+  readonly kind: 'sink'
+  readonly name: string
+  readonly parents: readonly string[]
+  readonly topic: TopicRef | TopicNameExtractor
+  readonly keySerde: AnySerde
+  readonly valueSerde: AnySerde
+  readonly partitioner?: StreamPartitioner
+}
+
+/** The physical graph: a closed union of frozen plain data. */
+export type TopologyNode = SourceNode | ProcessorNode | SinkNode
+
+/** A state store as declared. More kinds join this union with the verbs that need them. */
+export interface StoreSpec {
+  readonly kind: 'timestamped-key-value'
+  readonly name: string
+  readonly keySerde: AnySerde
+  readonly valueSerde: AnySerde
+  /** Write-back cache: downstream sees the last value per key and commit (S-15). */
+  readonly caching: boolean
+  /** Topic configuration of the changelog on top of the library's; false: no changelog. */
+  readonly logging: Readonly<Record<string, string>> | false
+  /** The user chose the name; a generated one does not survive a changed topology. */
+  readonly named: boolean
+}

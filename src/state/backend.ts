@@ -1,3 +1,5 @@
+import { StreamsError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
 import type { Headers } from '../processor/record.ts'
 
 /**
@@ -131,4 +133,30 @@ export interface TableMetrics {
   readonly requests: number
   readonly rowsRead: number
   readonly rowsWritten: number
+}
+
+const keyBytesMax = 1023
+const itemBytesMax = 400 * 1024
+/** Names and numbers of a row's own attributes, the numbers in its partition key, the version byte: an upper bound. */
+const rowOverheadBytes = 128
+
+/**
+ * What every backend refuses: a key or an item above DynamoDB's limits (also in memory, so that the laptop tells first).
+ * Throws STATE_TOO_LARGE with the store, the size and the limit.
+ */
+export function assertRowFits(row: StateRow): void {
+  const where = `store '${row.store}' of task ${row.subTopology}/${row.partition}`
+  if (row.key.length > keyBytesMax) {
+    throw new StreamsError('STATE_TOO_LARGE', `${where}: a key of ${row.key.length} bytes; the limit is ${keyBytesMax} bytes`)
+  }
+  const bytes = itemBytes(row)
+  if (bytes > itemBytesMax)
+    throw new StreamsError('STATE_TOO_LARGE', `${where}: a row of ${bytes} bytes; the limit is ${itemBytesMax} bytes`)
+  invariant(row.value !== null || row.expiresAtSeconds !== undefined, `a tombstone needs expiresAtSeconds (${where})`)
+}
+
+function itemBytes(row: StateRow): number {
+  let bytes = rowOverheadBytes + row.subTopology.length + row.store.length + row.key.length + (row.value?.length ?? 0)
+  for (const [name, value] of row.headers ?? []) bytes += 3 * name.length + (value?.length ?? 0) + 16
+  return bytes
 }

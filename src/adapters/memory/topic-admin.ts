@@ -1,0 +1,55 @@
+import { StreamsError } from '../../errors.ts'
+import type { TopicAdmin } from '../../runtime/ports.ts'
+import { assertInTime, createTopic, partitionOf, type Topics } from './topics.ts'
+
+const keyOf = (topic: string, partition: number) => `${topic}/${partition}`
+
+/** Topics and group offsets of an in-memory cluster. */
+export const createMemoryTopicAdmin = (topics: Topics, now: () => number): TopicAdmin => {
+  const groups = new Map<string, Map<string, number>>()
+  return {
+    async describe(names, deadlineMs) {
+      assertInTime(now, deadlineMs, 'describe')
+      return names.flatMap((topic) => {
+        const partitions = topics.get(topic)?.partitions.length
+        return partitions === undefined ? [] : [{ topic, partitions }]
+      })
+    },
+    async create(specs, deadlineMs) {
+      assertInTime(now, deadlineMs, 'create')
+      for (const { topic, partitions } of specs) {
+        const existing = topics.get(topic)?.partitions.length ?? partitions
+        if (existing !== partitions) {
+          throw new StreamsError('TOPIC_MISMATCH', `topic ${topic} has ${existing} partitions and ${partitions} were asked for`)
+        }
+      }
+      for (const { topic, partitions, config } of specs) {
+        if (!topics.has(topic)) topics.set(topic, createTopic(topic, partitions, config))
+      }
+    },
+    async delete(names, deadlineMs) {
+      assertInTime(now, deadlineMs, 'delete')
+      for (const topic of names) {
+        const partitions = topics.get(topic)?.partitions ?? []
+        topics.delete(topic)
+        for (const partition of partitions) partition.wake()
+      }
+    },
+    async groupOffsets(groupId, partitions, deadlineMs) {
+      assertInTime(now, deadlineMs, 'groupOffsets')
+      const committed = groups.get(groupId)
+      return partitions.flatMap(({ topic, partition }) => {
+        const offset = committed?.get(keyOf(topic, partition))
+        return offset === undefined ? [] : [{ topic, partition, offset }]
+      })
+    },
+    async commitGroupOffsets(groupId, offsets, deadlineMs) {
+      assertInTime(now, deadlineMs, 'commitGroupOffsets')
+      for (const offset of offsets) partitionOf(topics, offset)
+      const committed = groups.get(groupId) ?? new Map<string, number>()
+      groups.set(groupId, committed)
+      for (const { topic, partition, offset } of offsets) committed.set(keyOf(topic, partition), offset)
+    },
+    async close() {},
+  }
+}

@@ -1,0 +1,165 @@
+import { StreamsError } from '../../errors.ts'
+import { invariant } from '../../invariant.ts'
+import type { Appended, LogRecord, PartitionBatch, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
+import { type PartitionLog, recordBytes } from './partition-log.ts'
+import { assertInTime, partitionOf, type Topics } from './topics.ts'
+
+/** Kafka's message.max.bytes, less the header of a batch. */
+const defaultRecordBytesMax = 1_048_588 - 61
+
+interface OpenTransaction {
+  readonly owner: MemorySession
+  readonly partitions: Set<PartitionLog>
+  readonly expiresMs: number
+}
+
+/** The transaction coordinator: who owns a transactional id, and what is open. */
+export class Coordinator {
+  readonly topics: Topics
+  readonly now: () => number
+  readonly #owners = new Map<string, MemorySession>()
+  readonly #open = new Set<OpenTransaction>()
+  closed = false
+
+  constructor(topics: Topics, now: () => number) {
+    this.topics = topics
+    this.now = now
+  }
+
+  /** Fences the id's older session and aborts what it left open. */
+  take(transactionalId: string, session: MemorySession): void {
+    const older = this.#owners.get(transactionalId)
+    if (older?.transaction !== undefined) this.end(older.transaction, false)
+    this.#owners.set(transactionalId, session)
+  }
+
+  owns(transactionalId: string, session: MemorySession): boolean {
+    return this.#owners.get(transactionalId) === session
+  }
+
+  begin(owner: MemorySession, transactionTimeoutMs: number): OpenTransaction {
+    const transaction = { owner, partitions: new Set<PartitionLog>(), expiresMs: this.now() + transactionTimeoutMs }
+    this.#open.add(transaction)
+    return transaction
+  }
+
+  end(transaction: OpenTransaction, committed: boolean): void {
+    this.#open.delete(transaction)
+    transaction.owner.transaction = undefined
+    for (const partition of transaction.partitions) partition.end(transaction, committed)
+  }
+
+  /** Aborts the transactions that outlived their timeout and fences their sessions, as a broker does in the background. */
+  expire(): void {
+    if (this.#open.size === 0) return
+    const now = this.now()
+    for (const transaction of this.#open) {
+      if (now < transaction.expiresMs) continue
+      this.end(transaction, false)
+      this.#owners.delete(transaction.owner.transactionalId)
+    }
+  }
+}
+
+class MemorySession implements TxnSession {
+  readonly transactionalId: string
+  transaction: OpenTransaction | undefined
+  readonly #coordinator: Coordinator
+  readonly #transactionTimeoutMs: number
+  #failure: unknown
+  #closed = false
+
+  constructor(coordinator: Coordinator, options: TxnOpenOptions) {
+    this.#coordinator = coordinator
+    this.transactionalId = options.transactionalId
+    this.#transactionTimeoutMs = options.transactionTimeoutMs
+  }
+
+  get dead(): boolean {
+    return this.#closed || this.#failure !== undefined || this.#coordinator.closed
+  }
+
+  append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
+    return this.#attempt('append', deadlineMs, () => {
+      const logs = batches.map((batch) => partitionOf(this.#coordinator.topics, batch))
+      for (const batch of batches) this.#checkRecords(batch)
+      if (batches.length === 0) return []
+      const transaction = this.transaction ?? this.#coordinator.begin(this, this.#transactionTimeoutMs)
+      this.transaction = transaction
+      return logs.map((log, i) => {
+        transaction.partitions.add(log)
+        return log.append((batches[i] as PartitionBatch).records, transaction)
+      })
+    })
+  }
+
+  commit(deadlineMs: number): Promise<void> {
+    return this.#attempt('commit', deadlineMs, () => {
+      invariant(this.transaction !== undefined, `${this.transactionalId} commits without having appended anything`)
+      this.#coordinator.end(this.transaction, true)
+    })
+  }
+
+  abort(deadlineMs: number): Promise<void> {
+    if (this.transaction === undefined) return Promise.resolve()
+    const { transaction } = this
+    const end = () => this.#coordinator.end(transaction, false)
+    if (!this.dead) return this.#attempt('abort', deadlineMs, end)
+    end()
+    return Promise.resolve()
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  async #attempt<T>(what: string, deadlineMs: number, run: () => T): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure
+    invariant(!this.dead, `${this.transactionalId} is closed and cannot ${what}`)
+    try {
+      assertInTime(this.#coordinator.now, deadlineMs, `${what} of ${this.transactionalId}`)
+      this.#coordinator.expire()
+      if (!this.#coordinator.owns(this.transactionalId, this)) {
+        throw new StreamsError(
+          'FENCED',
+          `${this.transactionalId} was taken over, or its transaction outlived its timeout: it cannot ${what}`,
+        )
+      }
+      return run()
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  #checkRecords({ topic, partition, records }: PartitionBatch): void {
+    invariant(records.length > 0, `a batch for ${topic}/${partition} has no records`)
+    const bytesMax = Number(this.#coordinator.topics.get(topic)?.config['max.message.bytes'] ?? defaultRecordBytesMax)
+    for (const record of records) checkSize(record, bytesMax, topic, partition)
+  }
+}
+
+const checkSize = (record: LogRecord, bytesMax: number, topic: string, partition: number): void => {
+  const bytes = recordBytes(record)
+  if (bytes <= bytesMax) return
+  throw new StreamsError('RECORD_INVALID', `a record for ${topic}/${partition} has ${bytes} bytes, the topic takes ${bytesMax}`)
+}
+
+/** Transactions over in-memory partitions: everything happens in the turn of the call, so nothing is ever unknown. */
+export const createMemoryTxnLog = (coordinator: Coordinator): TxnLog => ({
+  async open(options) {
+    invariant(!coordinator.closed, 'the transaction log is closed')
+    assertInTime(coordinator.now, options.deadlineMs, `open of ${options.transactionalId}`)
+    coordinator.expire()
+    const session = new MemorySession(coordinator, options)
+    coordinator.take(options.transactionalId, session)
+    return session
+  },
+  async close() {
+    coordinator.closed = true
+  },
+})
+
+/** Appends outside of any transaction, as a plain producer does. */
+export const produce = (topics: Topics, batches: readonly PartitionBatch[]): readonly Appended[] =>
+  batches.map((batch) => partitionOf(topics, batch).append(batch.records))

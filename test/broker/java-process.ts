@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { openSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface JavaProcess {
+  readonly exited: boolean
+  /** The end of what it has printed. */
+  output(): string
+  signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
+/** Starts a JVM that dies with this process, also when this process is killed with -9: a shell waits on a pipe from us and kills it. */
+export const startJava = (args: readonly string[], logFile: string): JavaProcess => {
+  const log = openSync(logFile, 'a')
+  const child = spawn('java', args, { stdio: ['ignore', log, log] })
+  const guard = spawn('sh', ['-c', `cat >/dev/null; kill -9 ${child.pid}`], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  guard.unref()
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const killNow = () => child.kill('SIGKILL')
+  process.once('exit', killNow)
+  exit.then(() => {
+    process.removeListener('exit', killNow)
+    guard.kill('SIGKILL')
+  })
+  return {
+    get exited() {
+      return hasExited(child)
+    },
+    output: () => readFileSync(logFile, 'utf8').slice(-4000),
+    async signal(signal) {
+      if (!hasExited(child)) child.kill(signal)
+      await exit
+    },
+  }
+}
+
+const hasExited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+/** Repeats `probe` until it resolves; gives up when the process has exited or the time is over. */
+export const untilReady = async (what: string, java: JavaProcess, probe: () => Promise<unknown>, timeoutMs = 60_000): Promise<void> => {
+  const deadlineMs = Date.now() + timeoutMs
+  for (;;) {
+    const failure = await probe().then(
+      () => null,
+      (error: unknown) => error,
+    )
+    if (failure === null) return
+    if (java.exited) throw new Error(`${what} exited before it was ready:\n${java.output()}`)
+    if (Date.now() > deadlineMs) throw new Error(`${what} is not ready after ${timeoutMs} ms:\n${java.output()}`, { cause: failure })
+    await delay(50)
+  }
+}
+
+/** Ports of the loopback interface that were free a moment ago, all different. */
+export const freePorts = async (count: number): Promise<readonly number[]> => {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer()
+      return new Promise<typeof server>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(0, '127.0.0.1', () => resolve(server))
+      })
+    }),
+  )
+  const ports = servers.map((server) => {
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('a listening TCP server has an address')
+    return address.port
+  })
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}

@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Kafka, logLevel } from 'kafkajs'
+import { freePorts, type JavaProcess, startJava, untilReady } from './java-process.ts'
+import { jarsOf } from './real-parts.ts'
+
+export interface KafkaOptions {
+  /** Default 1. With several, topics are replicated to all of them and one may fail. */
+  readonly brokers?: number
+  /** Added to, or in place of, the lines of server.properties. */
+  readonly settings?: Readonly<Record<string, string>>
+  readonly jvm?: readonly string[]
+}
+
+export interface RunningKafka {
+  readonly bootstrap: readonly string[]
+  /** kill -9 of one broker, or of all of them; the data stays until `stop`. */
+  kill(broker?: number): Promise<void>
+  /** Starts a killed broker again, with its data and its ports. */
+  start(broker: number): Promise<void>
+  /** Kills all brokers and removes their data. */
+  stop(): Promise<void>
+}
+
+const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'
+
+/** A Kafka cluster on free loopback ports: KRaft, each broker is a controller too, data in a temporary folder. */
+export const startKafka = async ({ brokers = 1, settings = {}, jvm = [] }: KafkaOptions = {}): Promise<RunningKafka> => {
+  const jars = await jarsOf('kafka')
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'))
+  const ports = await freePorts(2 * brokers)
+  const ids = Array.from({ length: brokers }, (_, id) => id)
+  const fileOf = (id: number) => join(folder, `server-${id}.properties`)
+  const classPath = ['-cp', join(jars, '*')]
+  const running = new Map<number, JavaProcess>()
+  const stop = async () => {
+    await Promise.all([...running.values()].map((java) => java.signal('SIGKILL')))
+    await rm(folder, { recursive: true, force: true })
+  }
+  const bootstrap = ids.map((id) => `127.0.0.1:${ports[id]}`)
+  const launch = (id: number) => {
+    const java = startJava(['-Xmx512m', ...jvm, ...classPath, 'kafka.Kafka', fileOf(id)], join(folder, `broker-${id}.log`))
+    running.set(id, java)
+    return java
+  }
+  try {
+    await Promise.all(
+      ids.map(async (id) => {
+        await writeFile(fileOf(id), propertiesOf(id, brokers, ports, join(folder, `data-${id}`), settings))
+        const format = ['-XX:TieredStopAtLevel=1', ...classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', fileOf(id)]
+        await promisify(execFile)('java', format)
+      }),
+    )
+    await Promise.all(ids.map((id) => untilReady(`Kafka broker ${id}`, launch(id), () => assertListed(bootstrap[id] ?? '', brokers))))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    bootstrap,
+    stop,
+    async kill(broker) {
+      const killed = broker === undefined ? [...running.values()] : [running.get(broker)]
+      await Promise.all(killed.map((java) => java?.signal('SIGKILL')))
+    },
+    start: (broker) => untilReady(`Kafka broker ${broker}`, launch(broker), () => assertListed(bootstrap[broker] ?? '', 1)),
+  }
+}
+
+const propertiesOf = (
+  id: number,
+  brokers: number,
+  ports: readonly number[],
+  dataFolder: string,
+  settings: Readonly<Record<string, string>>,
+) => {
+  const controllers = ports.slice(brokers).map((port, node) => `${node}@127.0.0.1:${port}`)
+  const replicas = String(brokers)
+  const replicasMin = String(Math.min(brokers, 2))
+  const properties = {
+    'process.roles': 'broker,controller',
+    'node.id': String(id),
+    'controller.quorum.voters': controllers.join(','),
+    listeners: `PLAINTEXT://127.0.0.1:${ports[id]},CONTROLLER://127.0.0.1:${ports[brokers + id]}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports[id]}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': dataFolder,
+    'auto.create.topics.enable': 'false',
+    'default.replication.factor': replicas,
+    'min.insync.replicas': replicasMin,
+    'group.initial.rebalance.delay.ms': '0',
+    'offsets.topic.num.partitions': '3',
+    'offsets.topic.replication.factor': replicas,
+    'transaction.state.log.num.partitions': '3',
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': replicasMin,
+    'share.coordinator.state.topic.num.partitions': '1',
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': replicasMin,
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
+    ...settings,
+  }
+  return Object.entries(properties)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+}
+
+/** A broker answers long before it takes part: it is ready once the metadata that it gives out lists everybody. */
+const assertListed = async (broker: string, count: number): Promise<void> => {
+  const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING, connectionTimeout: 1000, retry: { retries: 0 } }).admin()
+  try {
+    await admin.connect()
+    const cluster = await admin.describeCluster()
+    if (cluster.brokers.length < count || cluster.controller === null)
+      throw new Error(`${cluster.brokers.length} of ${count} brokers are registered`)
+  } finally {
+    await admin.disconnect()
+  }
+}

@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+import manifest from './package.json' with { type: 'json' }
+
+/** The doors of the package, by the names under which users import them. */
+const alias = Object.entries(manifest.exports).map(([door, file]) => ({
+  find: new RegExp(`^millrace${door.slice(1)}$`),
+  replacement: fileURLToPath(new URL(file, import.meta.url)),
+}))
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**'] } },
+      {
+        extends: true,
+        test: {
+          name: 'real',
+          include: ['test/broker/**/*.test.ts'],
+          globalSetup: ['test/broker/global-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})

@@ -32,7 +32,7 @@ const kinds: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['docs', /^test\/docs\.test\.ts$/],
   ['public API', /^test\/public-api\.test\.ts$/],
   ['types', /^test\/types\//],
-  ['conformance', /^test\/conformance\/|[./]conformance\.(test\.)?ts$/],
+  ['conformance', /^test\/conformance\/|\.conformance\.(test\.)?ts$|^test\/adapters\/[^/]+\.test\.ts$/],
   ['property', /\.property\.test\.ts$/],
   ['simulation', /^test\/simulation\//],
   ['real parts', /^test\/(broker|deploy)\/|\.real\.test\.ts$/],

@@ -28,6 +28,8 @@ export interface ProcessorContext<KOut, VOut> {
   readonly recordMetadata: RecordMetadata | undefined
   /** Sends a record to the children, depth first, in the order in which they were added. */
   forward(record: Record<KOut, VOut>): Awaitable<void>
+  /** Gives the record up here, on purpose, and counts it (Kafka's `dropped-records`). */
+  drop(why: string): void
   /** A store that is connected to this node; any other name throws CONFIG_INVALID. */
   getStateStore<S extends StateStore>(name: string): S
   /** Highest timestamp that the task has seen, -1 before the first record (S-02). */

@@ -1,4 +1,6 @@
 import type { Awaitable } from '../awaitable.ts'
+import type { Change } from './change.ts'
+import type { Record } from './record.ts'
 
 export interface StateStore {
   readonly name: string
@@ -24,3 +26,9 @@ export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
 }
 
 export type TimestampedKeyValueStore<K, V> = KeyValueStore<K, ValueAndTimestamp<V>>
+
+/** A store behind a write-back cache forwards one change per key at the commit, in the order of the last writes (S-15). */
+export interface CacheableStore<K, V> extends TimestampedKeyValueStore<K, V> {
+  readonly caching: boolean
+  onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>): void
+}

@@ -1,0 +1,24 @@
+import { StreamsError } from '../errors.ts'
+import type { Serde } from '../serde/serde.ts'
+
+/** Stands for "no default serde configured" in types. */
+export interface NoDefault {
+  readonly noDefault: true
+}
+
+/** The properties of a topology, under Kafka's names (O-06). */
+export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
+  readonly 'default.key.serde'?: Serde<DK>
+  readonly 'default.value.serde'?: Serde<DV>
+  /** `none` (default), `all`, or a list of `reuse.ktable.source.topics`, `merge.repartition.topics`, `single.store.self.join`. */
+  readonly 'topology.optimization'?: string
+  /** KIP-1111: `build` refuses generated names of stores and of internal topics. */
+  readonly 'ensure.explicit.internal.resource.naming'?: boolean
+}
+
+/** `what` completes "there is no serde for ...". Throws CONFIG_INVALID. */
+export const missingSerde = (what: string): never => {
+  throw new StreamsError('CONFIG_INVALID', `There is no serde for ${what}`, {
+    remedy: 'Give the operator a keySerde and a valueSerde, or the builder default.key.serde and default.value.serde.',
+  })
+}

@@ -1,0 +1,114 @@
+import { filter, type Predicate } from '../operators/filter.ts'
+import { flatMap } from '../operators/flat-map.ts'
+import { flatMapValues } from '../operators/flat-map-values.ts'
+import { foreach } from '../operators/foreach.ts'
+import { type KeyValue, type KeyValueMapper, map } from '../operators/map.ts'
+import { mapValues, type ValueMapper } from '../operators/map-values.ts'
+import type { Operator } from '../operators/operator.ts'
+import { type ForeachAction, peek } from '../operators/peek.ts'
+import { selectKey } from '../operators/select-key.ts'
+import type { Serde } from '../serde/serde.ts'
+import { logicalNode } from '../topology/logical.ts'
+import { checkName } from '../topology/naming.ts'
+import type { TopicNameExtractor } from '../topology/nodes.ts'
+import { drawOperator, type Place } from './drawing.ts'
+import { KGroupedStream } from './k-grouped-stream.ts'
+import type { Grouped, Named, Produced } from './options.ts'
+
+/** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
+export class KStream<K, V> {
+  readonly #place: Place<K, V>
+
+  constructor(place: Place<K, V>) {
+    this.#place = place
+  }
+
+  /** Keeps the records for which the predicate is true. */
+  filter(predicate: Predicate<K, V>, named: Named = {}): KStream<K, V> {
+    return this.#then(filter(predicate), named, this.#place)
+  }
+
+  /** Keeps the records for which the predicate is false. */
+  filterNot(predicate: Predicate<K, V>, named: Named = {}): KStream<K, V> {
+    return this.#then(filter(predicate, false), named, this.#place)
+  }
+
+  /** Turns each record into one with a new key and value; the next grouping repartitions. */
+  map<KR, VR>(mapper: KeyValueMapper<K, V, KeyValue<KR, VR>>, named: Named = {}): KStream<KR, VR> {
+    return this.#then(map(mapper), named, { keySerde: undefined, valueSerde: undefined })
+  }
+
+  /** Replaces the value. */
+  mapValues<VR>(mapper: ValueMapper<K, V, VR>, named: Named = {}): KStream<K, VR> {
+    return this.#then(mapValues(mapper), named, { keySerde: this.#place.keySerde, valueSerde: undefined })
+  }
+
+  /** Turns each record into any number of records; the next grouping repartitions. */
+  flatMap<KR, VR>(mapper: KeyValueMapper<K, V, Iterable<KeyValue<KR, VR>>>, named: Named = {}): KStream<KR, VR> {
+    return this.#then(flatMap(mapper), named, { keySerde: undefined, valueSerde: undefined })
+  }
+
+  /** Turns each value into any number of values under the same key. */
+  flatMapValues<VR>(mapper: ValueMapper<K, V, Iterable<VR>>, named: Named = {}): KStream<K, VR> {
+    return this.#then(flatMapValues(mapper), named, { keySerde: this.#place.keySerde, valueSerde: undefined })
+  }
+
+  /** Replaces the key; the next grouping repartitions. */
+  selectKey<KR>(mapper: KeyValueMapper<K, V, KR>, named: Named = {}): KStream<KR, V> {
+    return this.#then(selectKey(mapper), named, { keySerde: undefined, valueSerde: this.#place.valueSerde })
+  }
+
+  /** Shows each record to the action and passes it on. */
+  peek(action: ForeachAction<K, V>, named: Named = {}): KStream<K, V> {
+    return this.#then(peek(action), named, this.#place)
+  }
+
+  /** Shows each record to the action; the stream ends here. */
+  foreach(action: ForeachAction<K, V>, named: Named = {}): void {
+    drawOperator(this.#place.drawing, this.#place.node, foreach(action), named.name)
+  }
+
+  /** Groups by a new key; what is counted, reduced or aggregated then goes through a repartition topic. */
+  groupBy<KR>(mapper: KeyValueMapper<K, V, KR>, grouped: Grouped<KR, V> = {}): KGroupedStream<KR, V> {
+    const { drawing, valueSerde } = this.#place
+    const node = drawOperator(drawing, this.#place.node, selectKey(mapper), grouped.name)
+    return new KGroupedStream({ drawing, node, repartition: true, keySerde: undefined, valueSerde }, grouped)
+  }
+
+  /** Groups by the key as it is; repartitions only if the key may have changed since the last topic. */
+  groupByKey(grouped: Grouped<K, V> = {}): KGroupedStream<K, V> {
+    return new KGroupedStream(this.#place, grouped)
+  }
+
+  /** Writes the stream to a topic, which must exist; a function chooses the topic per record. */
+  to(topic: string | TopicNameExtractor, produced: Produced<K, V> = {}): void {
+    const { drawing, keySerde, valueSerde } = this.#place
+    const name = drawing.names.processor('KSTREAM-SINK-', produced.name === undefined ? undefined : checkName(produced.name))
+    const what = typeof topic === 'string' ? `topic ${topic}` : `sink ${name}`
+    const sink = {
+      kind: 'sink' as const,
+      name,
+      parents: [],
+      topic: typeof topic === 'string' ? { name: topic, internal: false } : topic,
+      keySerde: drawing.keySerde(produced.keySerde ?? keySerde, `the key of ${what}`),
+      valueSerde: drawing.valueSerde(produced.valueSerde ?? valueSerde, `the value of ${what}`),
+    }
+    const node = produced.partitioner ? { ...sink, partitioner: produced.partitioner } : sink
+    drawing.graph.add(this.#place.node, logicalNode({ name, nodes: [node] }))
+  }
+
+  #then<KR, VR>(
+    operator: Operator,
+    { name }: Named,
+    serdes: { readonly keySerde: Serde<KR> | undefined; readonly valueSerde: Serde<VR> | undefined },
+  ): KStream<KR, VR> {
+    const { drawing, node, repartition } = this.#place
+    return new KStream({
+      drawing,
+      node: drawOperator(drawing, node, operator, name),
+      keySerde: serdes.keySerde,
+      valueSerde: serdes.valueSerde,
+      repartition: repartition || operator.changesKey,
+    })
+  }
+}

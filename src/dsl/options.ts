@@ -1,0 +1,44 @@
+import type { Serde } from '../serde/serde.ts'
+import type { StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
+
+/** Every operator takes a name (Java's `Named`): 1 to 249 of `[A-Za-z0-9._-]`. */
+export interface Named {
+  readonly name?: string
+}
+
+/** How a topic is read (Java's `Consumed`, D-60). */
+export interface Consumed<K, V> extends Named {
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+  readonly timestampExtractor?: TimestampExtractor
+  readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly byDurationMs: number }
+}
+
+/** How a topic is written (Java's `Produced`, D-61). */
+export interface Produced<K, V> extends Named {
+  readonly keySerde?: Serde<NonNullable<K>>
+  readonly valueSerde?: Serde<NonNullable<V>>
+  readonly partitioner?: StreamPartitioner
+}
+
+/** How a grouping is repartitioned if it must be (Java's `Grouped`, D-62); `name` names the repartition topic. */
+export interface Grouped<K, V> extends Named {
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+}
+
+/** How a table's rows are kept (Java's `Materialized`, D-67). */
+export interface Materialized<K, V> {
+  readonly name?: string
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+  /** Default true: one change per key and commit goes downstream. */
+  readonly caching?: boolean
+  /** Topic configuration for the changelog; false: no changelog, a lost table is lost. Default: a changelog. */
+  readonly logging?: false | Readonly<Record<string, string>>
+}
+
+/** Options of an aggregation: its own name, and its store, by name alone or in full. Whether `store` is there decides the numbering, as in Java. */
+export interface Aggregated<K, V> extends Named {
+  readonly store?: string | Materialized<K, V>
+}

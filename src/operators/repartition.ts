@@ -1,0 +1,39 @@
+import type { LogicalNodeSpec, RepartitionSpec } from '../topology/logical.ts'
+import type { Names } from '../topology/naming.ts'
+import type { AnySerde } from '../topology/nodes.ts'
+import { filter } from './filter.ts'
+import { failOnInvalidTimestamp } from './timestamps.ts'
+
+/**
+ * Filter, sink and source around a repartition topic (`OptimizableRepartitionNode`, S-33). Null keys are dropped by the
+ * filter, silently. Three numbers are used up whether or not the nodes are named by them. `prefix` names the topic.
+ */
+export const repartition = (
+  names: Names,
+  prefix: string,
+  spec: Omit<RepartitionSpec, 'topic'> & { readonly keySerde: AnySerde; readonly valueSerde: AnySerde },
+): LogicalNodeSpec => {
+  const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
+  const generated = /^KSTREAM.*-[0-9]{10}$/.test(prefix)
+  const name = (kind: string, suffix: string): string => names.processor(`KSTREAM-${kind}-`, generated ? undefined : `${topic}-${suffix}`)
+  const [sink, keepKeyed, source] = [name('SINK', 'sink'), name('FILTER', 'filter'), name('SOURCE', 'source')]
+  const { keySerde, valueSerde } = spec
+  const ref = { name: topic, internal: true }
+  return {
+    name: source,
+    repartition: { ...spec, topic },
+    nodes: [
+      {
+        kind: 'processor',
+        name: keepKeyed,
+        parents: [],
+        supplier: filter((key) => key !== null).supplier,
+        stores: [],
+        keepsKey: true,
+        readsByKey: [],
+      },
+      { kind: 'sink', name: sink, parents: [keepKeyed], topic: ref, keySerde, valueSerde },
+      { kind: 'source', name: source, topics: [ref], keySerde, valueSerde, timestampExtractor: failOnInvalidTimestamp },
+    ],
+  }
+}

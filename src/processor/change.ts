@@ -1,0 +1,5 @@
+/** What flows between table nodes (Kafka's `Change`, S-16): the row after and, where somebody below asked for it, before. */
+export interface Change<V> {
+  readonly newValue: V | null
+  readonly oldValue: V | null
+}

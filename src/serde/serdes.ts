@@ -1,0 +1,127 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { StreamsError } from '../errors.ts'
+import { list } from './list.ts'
+import { double, float, integer, long, longAsBigint, short } from './numbers.ts'
+import type { Serde } from './serde.ts'
+
+const toBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const string: Serde<string> = Object.freeze({
+  name: 'string',
+  serialize: (value: string) => {
+    if (typeof value !== 'string') throw wrongType('string', value)
+    return Buffer.from(value, 'utf8')
+  },
+  deserialize: (bytes: Uint8Array) => toBuffer(bytes).toString('utf8'),
+})
+
+const bytes: Serde<Uint8Array> = Object.freeze({
+  name: 'bytes',
+  serialize: (value: Uint8Array) => {
+    if (!(value instanceof Uint8Array)) throw wrongType('bytes', value)
+    return value
+  },
+  deserialize: (value: Uint8Array) => value,
+})
+
+const boolean: Serde<boolean> = Object.freeze({
+  name: 'boolean',
+  serialize: (value: boolean) => {
+    if (typeof value !== 'boolean') throw wrongType('boolean', value)
+    return Buffer.from([value ? 1 : 0])
+  },
+  deserialize: (value: Uint8Array) => {
+    if (value.length !== 1) throw wrongSize('boolean', '1 byte', value)
+    if (value[0] !== 0 && value[0] !== 1) throw new StreamsError('SERDE_FAILED', `A boolean is the byte 0 or 1, not ${value[0]}`)
+    return value[0] === 1
+  },
+})
+
+const uuid: Serde<string> = Object.freeze({
+  name: 'uuid',
+  serialize: (value: string) => {
+    if (!/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)) throw wrongType('uuid', value)
+    return Buffer.from(value.toLowerCase(), 'utf8')
+  },
+  deserialize: (value: Uint8Array) => toBuffer(value).toString('utf8'),
+})
+
+const nothing: Serde<null> = Object.freeze({
+  name: 'void',
+  serialize: (value: null) => {
+    throw wrongType('void', value)
+  },
+  deserialize: (value: Uint8Array) => {
+    throw wrongSize('void', 'null', value)
+  },
+})
+
+const wrongType = (expected: string, value: unknown): StreamsError =>
+  new StreamsError('SERDE_FAILED', `The ${expected} serde got ${value === null ? 'null' : typeof value}: ${String(value).slice(0, 80)}`)
+
+const wrongSize = (expected: string, size: string, value: Uint8Array): StreamsError =>
+  new StreamsError('SERDE_FAILED', `A ${expected} takes ${size}, got ${value.length} bytes`)
+
+const parseJson = (value: Uint8Array): unknown => {
+  const text = toBuffer(value).toString('utf8')
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new StreamsError('SERDE_FAILED', `Not JSON: ${text.slice(0, 80)}`, { cause })
+  }
+}
+
+const writeJson = (value: unknown): Buffer => {
+  const text = JSON.stringify(value)
+  if (text === undefined) throw wrongType('json', value)
+  return Buffer.from(text, 'utf8')
+}
+
+/** Compact UTF-8 JSON, insertion order kept. With a schema (any Standard Schema, synchronous) what is read is checked by it. */
+function json<T>(): Serde<T>
+function json<S extends StandardSchemaV1>(schema: S): Serde<StandardSchemaV1.InferOutput<S>>
+function json(schema?: StandardSchemaV1): Serde<unknown> {
+  if (!schema) return Object.freeze({ name: 'json', serialize: writeJson, deserialize: parseJson })
+  return Object.freeze({ name: 'json', serialize: writeJson, deserialize: (value: Uint8Array) => checkBySchema(schema, parseJson(value)) })
+}
+
+const checkBySchema = (schema: StandardSchemaV1, parsed: unknown): unknown => {
+  const result = schema['~standard'].validate(parsed)
+  if (result instanceof Promise)
+    throw new StreamsError('CONFIG_INVALID', 'The schema of a json serde validates asynchronously: it must be synchronous')
+  if (!result.issues) return result.value
+  const issues = result.issues.map((issue) => {
+    const path = issue.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+    return path ? `${path}: ${issue.message}` : issue.message
+  })
+  throw new StreamsError('SERDE_FAILED', `JSON that the schema refuses: ${issues.join('; ')}`)
+}
+
+/**
+ * Kafka's built-in serdes (F-02), byte for byte: numbers are big-endian, strings UTF-8, a UUID is its 36 characters.
+ * `long` is a JavaScript number and throws beyond 2^53 - 1; `bigint` is the same 8 bytes without that limit.
+ *
+ * @example
+ * ```ts
+ * import { Serdes } from 'millrace'
+ *
+ * Buffer.from(Serdes.long.serialize(258, 'topic')).toString('hex') // => '0000000000000102'
+ * Serdes.json<{ price: number }>().deserialize(Buffer.from('{"price":3}'), 'topic') // => { price: 3 }
+ * ```
+ */
+export const Serdes = Object.freeze({
+  string,
+  bytes,
+  boolean,
+  short,
+  integer,
+  long,
+  bigint: longAsBigint,
+  float,
+  double,
+  uuid,
+  void: nothing,
+  list,
+  json,
+})

@@ -1,0 +1,70 @@
+import type { AnySerde, SourceNode, StoreSpec, TopologyNode } from './nodes.ts'
+
+/**
+ * The logical graph that the DSL draws: one node per call, with the facts that optimisation asks for and the physical nodes
+ * that it becomes. Processors and sinks with an empty `parents` list get the logical node's parents when they are written.
+ */
+export interface LogicalNodeSpec {
+  /** What children see as their parent. */
+  readonly name: string
+  readonly nodes: readonly TopologyNode[]
+  readonly stores?: readonly StoreSpec[]
+  readonly changesKey?: boolean
+  readonly changesValue?: boolean
+  readonly merges?: boolean
+  readonly source?: SourceNode
+  readonly repartition?: RepartitionSpec
+}
+
+export interface RepartitionSpec {
+  /** Without the application id. */
+  readonly topic: string
+  readonly keySerde: AnySerde | undefined
+  readonly valueSerde: AnySerde | undefined
+  readonly partitions?: number
+  /** Only repartitions that the library made may be merged. */
+  readonly mergeable: boolean
+}
+
+/** A node in place: edges keep insertion order, as Java's LinkedHashSets do. */
+export interface LogicalNode {
+  spec: LogicalNodeSpec
+  readonly parents: Set<LogicalNode>
+  readonly children: Set<LogicalNode>
+  priority: number
+}
+
+export interface LogicalGraph {
+  readonly root: LogicalNode
+  /** In the order in which they were added; a node added again moves its priority, not its place. */
+  readonly nodes: readonly LogicalNode[]
+  add(parent: LogicalNode, node: LogicalNode): LogicalNode
+}
+
+export const logicalNode = (spec: LogicalNodeSpec): LogicalNode => ({ spec, parents: new Set(), children: new Set(), priority: -1 })
+
+export const link = (parent: LogicalNode, child: LogicalNode): void => {
+  parent.children.add(child)
+  child.parents.add(parent)
+}
+
+export const unlink = (parent: LogicalNode, child: LogicalNode): void => {
+  parent.children.delete(child)
+  child.parents.delete(parent)
+}
+
+export const createLogicalGraph = (): LogicalGraph => {
+  const root = logicalNode({ name: 'root', nodes: [] })
+  const nodes: LogicalNode[] = []
+  let priority = 0
+  return {
+    root,
+    nodes,
+    add: (parent, node) => {
+      link(parent, node)
+      node.priority = priority++
+      if (!nodes.includes(node)) nodes.push(node)
+      return node
+    },
+  }
+}

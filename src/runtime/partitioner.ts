@@ -1,0 +1,23 @@
+/** Kafka's murmur2 (F-01): the hash behind the default partitioner; a signed 32-bit integer. */
+export const murmur2 = (data: Uint8Array): number => {
+  const m = 0x5bd1e995
+  const length = data.length
+  let h = 0x9747b28c ^ length
+  const words = length & ~3
+  for (let i = 0; i < words; i += 4) {
+    let k = (data[i] as number) | ((data[i + 1] as number) << 8) | ((data[i + 2] as number) << 16) | ((data[i + 3] as number) << 24)
+    k = Math.imul(k, m)
+    k ^= k >>> 24
+    h = Math.imul(h, m) ^ Math.imul(k, m)
+  }
+  const tail = length & 3
+  if (tail === 3) h ^= (data[words + 2] as number) << 16
+  if (tail >= 2) h ^= (data[words + 1] as number) << 8
+  if (tail >= 1) h = Math.imul(h ^ (data[words] as number), m)
+  h ^= h >>> 13
+  h = Math.imul(h, m)
+  return h ^ (h >>> 15)
+}
+
+/** Partition of a key as Kafka's default partitioner chooses it. */
+export const partitionOfKey = (key: Uint8Array, partitions: number): number => (murmur2(key) & 0x7fffffff) % partitions

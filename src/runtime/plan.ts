@@ -1,0 +1,92 @@
+import { StreamsError } from '../errors.ts'
+import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
+import { type AnySerde, type SourceNode, type StoreSpec, type TopologyNode, topicName } from '../topology/nodes.ts'
+import type { SubTopology } from '../topology/sub-topologies.ts'
+import { checkApplicationId, type Topology } from '../topology/topology.ts'
+
+/** Everything that a task of one sub-topology needs to know of the topology: names as on the cluster, nodes, stores. */
+export interface TaskPlan {
+  readonly applicationId: string
+  /** Stable name of the sub-topology. */
+  readonly subTopology: string
+  /** Kafka's number; with the partition it makes the task id (S-37). */
+  readonly subTopologyId: number
+  readonly nodes: readonly TopologyNode[]
+  readonly stores: readonly StoreSpec[]
+  /** Topic to the source node that reads it. */
+  readonly sources: ReadonlyMap<string, SourceNode>
+  readonly commitTopic: string
+  /** Store to changelog, for those stores that have one. */
+  readonly changelogs: ReadonlyMap<string, string>
+  readonly prefetch: readonly PrefetchRule[]
+  readonly fingerprint: string
+}
+
+/** Processing a record of `topic` reads the row of `store` under the record's key. */
+export interface PrefetchRule {
+  readonly topic: string
+  readonly store: string
+  /** The key of the row for the key bytes of a record. */
+  readonly keyOf: (bytes: Uint8Array) => Uint8Array
+}
+
+export const planOf = (topology: Topology, applicationId: string, sub: SubTopology): TaskPlan => planNodes(topology, applicationId, [sub])
+
+/** One plan over all sub-topologies: Kafka's test driver runs them as the one task `0_0` (T-12). */
+export const planWhole = (topology: Topology, applicationId: string): TaskPlan => planNodes(topology, applicationId, topology.subTopologies)
+
+/** By stable name or CONFIG_INVALID with the names there are. */
+export const subTopologyNamed = (topology: Topology, name: string): SubTopology => {
+  const found = topology.subTopologies.find((sub) => sub.name === name)
+  if (found) return found
+  const known = topology.subTopologies.map((sub) => sub.name).join(', ')
+  throw new StreamsError('CONFIG_INVALID', `The topology has no sub-topology "${name}"; it has ${known}`)
+}
+
+const planNodes = (topology: Topology, applicationId: string, subs: readonly SubTopology[]): TaskPlan => {
+  checkApplicationId(applicationId)
+  const name = subs[0]?.name ?? 'empty'
+  const nodes = subs.flatMap((sub) => sub.nodes)
+  const stores = subs.flatMap((sub) => sub.stores)
+  const sources = new Map(
+    subs.flatMap((sub) => sub.sources).flatMap((source) => source.topics.map((it) => [topicName(it, applicationId), source])),
+  )
+  return {
+    applicationId,
+    subTopology: name,
+    subTopologyId: subs[0]?.id ?? 0,
+    nodes,
+    stores,
+    sources,
+    commitTopic: commitTopic(applicationId, name),
+    changelogs: new Map(
+      stores.flatMap((store) => (store.logging === false ? [] : [[store.name, changelogTopic(applicationId, store.name)]])),
+    ),
+    prefetch: [...sources].flatMap(([topic, source]) => rulesBelow(topic, source, { nodes, stores })),
+    fingerprint: topology.fingerprint,
+  }
+}
+
+/** Follows the key from a source down to the stores that are read with it. */
+const rulesBelow = (
+  topic: string,
+  source: SourceNode,
+  { nodes, stores }: { readonly nodes: readonly TopologyNode[]; readonly stores: readonly StoreSpec[] },
+): readonly PrefetchRule[] => {
+  const rules: PrefetchRule[] = []
+  const visit = (name: string): void => {
+    for (const node of nodes) {
+      if (node.kind !== 'processor' || !node.parents.includes(name)) continue
+      for (const store of node.readsByKey) {
+        const spec = stores.find((it) => it.name === store)
+        if (spec) rules.push({ topic, store, keyOf: transcode(source.keySerde, spec.keySerde, topic) })
+      }
+      if (node.keepsKey) visit(node.name)
+    }
+  }
+  visit(source.name)
+  return rules
+}
+
+const transcode = (from: AnySerde, to: AnySerde, topic: string): ((bytes: Uint8Array) => Uint8Array) =>
+  from === to ? (bytes) => bytes : (bytes) => to.serialize(from.deserialize(bytes, topic), topic)

@@ -1,0 +1,120 @@
+import type { FetchedRecord } from './ports.ts'
+
+/** A record that is ready to be processed: deserialized, with its event time. */
+export interface StampedRecord {
+  readonly topic: string
+  readonly raw: FetchedRecord
+  readonly key: unknown
+  readonly value: unknown
+  readonly timestamp: number
+}
+
+/** Turns the next raw record of a topic into a ready one; undefined drops it. */
+export type Prepare = (topic: string, raw: FetchedRecord, partitionTime: number) => StampedRecord | undefined
+
+interface RecordQueue {
+  readonly topic: string
+  waiting: readonly FetchedRecord[]
+  next: number
+  head: StampedRecord | undefined
+  partitionTime: number
+}
+
+/**
+ * The input records of one task, one queue per source topic. The queue whose head has the lowest timestamp goes first
+ * (S-13); ties fall as in Kafka's `PartitionGroup`, whose heap is `java.util.PriorityQueue`.
+ */
+export class RecordQueues {
+  readonly #queues = new Map<string, RecordQueue>()
+  readonly #heap: RecordQueue[] = []
+  readonly #prepare: Prepare
+
+  constructor(prepare: Prepare) {
+    this.#prepare = prepare
+  }
+
+  /** Partition times by topic (S-02), to be kept with the task. */
+  get partitionTimes(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#queues.values()].filter((it) => it.partitionTime >= 0).map((it) => [it.topic, it.partitionTime]))
+  }
+
+  restore(partitionTimes: Readonly<Record<string, number>>): void {
+    for (const [topic, time] of Object.entries(partitionTimes)) this.#queue(topic).partitionTime = time
+  }
+
+  add(topic: string, records: readonly FetchedRecord[]): void {
+    const queue = this.#queue(topic)
+    const left = queue.waiting.length - queue.next
+    queue.waiting = left === 0 ? records : [...queue.waiting.slice(queue.next), ...records]
+    queue.next = 0
+    if (queue.head) return
+    this.#advance(queue)
+    if (queue.head) this.#offer(queue)
+  }
+
+  /** Takes the next record; undefined when every queue is empty. */
+  poll(): StampedRecord | undefined {
+    const queue = this.#heap[0]
+    if (!queue) return undefined
+    const record = queue.head
+    if (this.#heap.length > 1) this.#removeRoot()
+    else this.#heap.length = 0
+    this.#advance(queue)
+    if (queue.head) this.#offer(queue)
+    return record
+  }
+
+  #queue(topic: string): RecordQueue {
+    const known = this.#queues.get(topic)
+    if (known) return known
+    const queue: RecordQueue = { topic, waiting: [], next: 0, head: undefined, partitionTime: -1 }
+    this.#queues.set(topic, queue)
+    return queue
+  }
+
+  #advance(queue: RecordQueue): void {
+    queue.head = undefined
+    for (let raw = queue.waiting[queue.next]; raw !== undefined; raw = queue.waiting[queue.next]) {
+      queue.next++
+      const ready = this.#prepare(queue.topic, raw, queue.partitionTime)
+      if (ready === undefined) continue
+      if (ready.timestamp > queue.partitionTime) queue.partitionTime = ready.timestamp
+      queue.head = ready
+      return
+    }
+    queue.waiting = []
+    queue.next = 0
+  }
+
+  #offer(queue: RecordQueue): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(queue)
+    while (at > 0) {
+      const up = (at - 1) >>> 1
+      const parent = heap[up]
+      if (!parent || time(parent) <= time(queue)) break
+      heap[at] = parent
+      at = up
+    }
+    heap[at] = queue
+  }
+
+  #removeRoot(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (!last) return
+    let at = 0
+    for (let child = 1; child < heap.length; child = 2 * at + 1) {
+      const [left, right] = [heap[child], heap[child + 1]]
+      const smaller = right && left && time(right) < time(left) ? child + 1 : child
+      const below = heap[smaller]
+      if (!below || time(last) <= time(below)) break
+      heap[at] = below
+      at = smaller
+    }
+    heap[at] = last
+  }
+}
+
+const time = (queue: RecordQueue): number => queue.head?.timestamp ?? Number.POSITIVE_INFINITY

@@ -1,0 +1,199 @@
+import { type Awaitable, forEachInOrder } from '../awaitable.ts'
+import { messageOf, StreamsError } from '../errors.ts'
+import type { ContextHolder } from '../processor/context.ts'
+import type { AnyProcessor, Clock, ProcessorContext } from '../processor/processor.ts'
+import type { Record, RecordMetadata } from '../processor/record.ts'
+import type { StateStore } from '../processor/store.ts'
+import { type ProcessorNode, type SinkNode, topicName } from '../topology/nodes.ts'
+import type { Outputs } from './effects.ts'
+import { partitionOfKey } from './partitioner.ts'
+
+/** What the nodes of one task share. */
+export interface TaskScope {
+  readonly applicationId: string
+  readonly taskId: string
+  readonly partition: number
+  readonly clock: Clock
+  readonly holder: ContextHolder
+  readonly outputs: Outputs
+  readonly stores: ReadonlyMap<string, StateStore>
+  /** Partition count of a topic; a promise where the cluster has to be asked. */
+  partitionsOf(topic: string): Awaitable<number>
+  streamTime(): number
+  dropped(node: string, why: string): void
+}
+
+/** A node of a running task. */
+export interface TaskNode {
+  readonly name: string
+  process(record: Record<unknown, unknown>): Awaitable<void>
+}
+
+const located = new WeakSet<object>()
+
+/** Says at which node and at which input record something failed; an error that says so already stays as it is. */
+const locate = (error: unknown, node: string, { current }: ContextHolder): unknown => {
+  if (error instanceof StreamsError && located.has(error)) return error
+  const where = current ? ` at ${current.topic}/${current.partition}@${current.offset}` : ''
+  const code = error instanceof StreamsError ? error.code : 'PROCESSING_FAILED'
+  const remedy = error instanceof StreamsError ? { remedy: error.remedy } : {}
+  const found = new StreamsError(code, `Node ${node} failed${where}: ${messageOf(error)}`, { cause: error, ...remedy })
+  located.add(found)
+  return found
+}
+
+/** A processor with its children; also its context. */
+export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unknown> {
+  readonly name: string
+  readonly #scope: TaskScope
+  readonly #processor: AnyProcessor
+  readonly #stores: readonly string[]
+  readonly #children: TaskNode[] = []
+
+  constructor(node: ProcessorNode, scope: TaskScope) {
+    this.name = node.name
+    this.#scope = scope
+    this.#stores = node.stores
+    this.#processor = node.supplier()
+  }
+
+  addChild(child: TaskNode): void {
+    this.#children.push(child)
+  }
+
+  start(): void {
+    this.#processor.init?.(this)
+  }
+
+  close(): void {
+    this.#processor.close?.()
+  }
+
+  process(record: Record<unknown, unknown>): Awaitable<void> {
+    try {
+      const pending = this.#processor.process(record)
+      if (!(pending instanceof Promise)) return
+      return pending.catch((error: unknown) => {
+        throw locate(error, this.name, this.#scope.holder)
+      })
+    } catch (error) {
+      throw locate(error, this.name, this.#scope.holder)
+    }
+  }
+
+  forward(record: Record<unknown, unknown>): Awaitable<void> {
+    const { holder } = this.#scope
+    const before = holder.current
+    const only = this.#children.length === 1 ? this.#children[0] : undefined
+    if (before === undefined || (before.timestamp === record.timestamp && before.headers === record.headers)) {
+      return only ? only.process(record) : forEachInOrder(this.#children, (child) => child.process(record))
+    }
+    holder.current = { ...before, timestamp: record.timestamp, headers: record.headers }
+    const pending = forEachInOrder(this.#children, (child) => child.process(record))
+    if (pending instanceof Promise) {
+      return pending.then(() => {
+        holder.current = before
+      })
+    }
+    holder.current = before
+  }
+
+  get applicationId(): string {
+    return this.#scope.applicationId
+  }
+
+  get taskId(): string {
+    return this.#scope.taskId
+  }
+
+  get recordMetadata(): RecordMetadata | undefined {
+    return this.#scope.holder.current
+  }
+
+  drop(why: string): void {
+    this.#scope.dropped(this.name, why)
+  }
+
+  getStateStore<S extends StateStore>(name: string): S {
+    const store = this.#stores.includes(name) ? this.#scope.stores.get(name) : undefined
+    if (store) return store as S
+    const connected = this.#stores.join(', ') || 'no store'
+    throw new StreamsError('CONFIG_INVALID', `Node ${this.name} asks for store "${name}" but is connected to ${connected}`)
+  }
+
+  currentStreamTimeMs(): number {
+    return this.#scope.streamTime()
+  }
+
+  currentSystemTimeMs(): number {
+    return this.#scope.clock.nowMs()
+  }
+}
+
+/** Serializes and partitions what leaves the task. */
+export const runningSink = (node: SinkNode, scope: TaskScope): TaskNode => {
+  const { holder, outputs } = scope
+  const fixed = typeof node.topic === 'function' ? undefined : topicName(node.topic, scope.applicationId)
+  let fixedPartitions: number | undefined
+  const topicOf = (record: Record<unknown, unknown>): string => {
+    if (fixed !== undefined) return fixed
+    const { topic = '', partition = -1, offset = -1 } = holder.current ?? {}
+    return (node.topic as (key: unknown, value: unknown, context: object) => string)(record.key, record.value, {
+      topic,
+      partition,
+      offset,
+      timestamp: record.timestamp,
+    })
+  }
+  const send = (topic: string, count: number, { key, value, timestamp, headers }: Record<unknown, unknown>): void => {
+    const keyBytes =
+      key === null || key === undefined ? null : serialize(() => node.keySerde.serialize(key, topic), 'key', topic, node.keySerde.name)
+    const valueBytes =
+      value === null || value === undefined
+        ? null
+        : serialize(() => node.valueSerde.serialize(value, topic), 'value', topic, node.valueSerde.name)
+    const record = { key: keyBytes, value: valueBytes, timestamp, headers }
+    const chosen = node.partitioner?.(topic, key, value, count)
+    if (chosen === undefined) {
+      // without a key the task's own partition: spread like the input, and one batch instead of many
+      outputs.add(topic, keyBytes === null ? scope.partition % count : partitionOfKey(keyBytes, count), record)
+      return
+    }
+    if (chosen.length === 0) scope.dropped(node.name, 'the partitioner chose no partition')
+    for (const partition of chosen) outputs.add(topic, checkPartition(partition, count, topic), record)
+  }
+  return {
+    name: node.name,
+    process: (record) => {
+      try {
+        const topic = topicOf(record)
+        const count = topic === fixed && fixedPartitions !== undefined ? fixedPartitions : scope.partitionsOf(topic)
+        if (count instanceof Promise) {
+          return count.then((it) => {
+            if (topic === fixed) fixedPartitions = it
+            send(topic, it, record)
+          })
+        }
+        if (topic === fixed) fixedPartitions = count
+        send(topic, count, record)
+      } catch (error) {
+        throw locate(error, node.name, holder)
+      }
+    },
+  }
+}
+
+const serialize = (write: () => Uint8Array, what: string, topic: string, serde: string): Uint8Array => {
+  try {
+    return write()
+  } catch (cause) {
+    throw new StreamsError('SERDE_FAILED', `Cannot write the ${what} for topic ${topic} with the ${serde} serde: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+const checkPartition = (partition: number, count: number, topic: string): number => {
+  if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
+  throw new StreamsError('PROCESSING_FAILED', `The partitioner chose partition ${partition} of topic ${topic}, which has ${count}`)
+}

@@ -1,0 +1,212 @@
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
+import { messageOf, StreamsError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
+import type { ContextHolder } from '../processor/context.ts'
+import type { Clock } from '../processor/processor.ts'
+import type { Rows } from '../state/rows.ts'
+import { TimestampedStore } from '../state/timestamped-store.ts'
+import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
+import { type Effects, initialTimes, Outputs, type TaskTimes } from './effects.ts'
+import type { TaskPlan } from './plan.ts'
+import type { FetchedRecord } from './ports.ts'
+import { RecordQueues, type StampedRecord } from './record-queues.ts'
+import { RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
+
+export interface TaskOptions {
+  readonly plan: TaskPlan
+  readonly partition: number
+  readonly clock: Clock
+  /** Partition count of a topic; a promise where the cluster has to be asked. */
+  readonly partitionsOf: (topic: string) => Awaitable<number>
+  /** Rows of each store: the task reads and writes them, the caller flushes them. */
+  readonly rowsOf: (store: StoreSpec) => Rows
+  readonly times?: TaskTimes
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: stores of different types stand in one map; the DSL's types guard the edges
+type AnyStore = TimestampedStore<any, any>
+
+/**
+ * One sub-topology and one partition of it: records in, {@link Effects} out. It reaches the world only through its options,
+ * so one seed replays one run. An error leaves it unusable: what it did since the last commit is thrown away with it.
+ */
+export class Task {
+  readonly #options: TaskOptions
+  readonly #queues: RecordQueues
+  readonly #holder: ContextHolder = { current: undefined }
+  readonly #outputs = new Outputs()
+  readonly #stores = new Map<string, AnyStore>()
+  readonly #sources = new Map<SourceNode, TaskNode[]>()
+  readonly #processors: RunningProcessor[] = []
+  readonly #dropped = new Map<string, number>()
+  #streamTime: number
+
+  constructor(options: TaskOptions) {
+    this.#options = options
+    const times = options.times ?? initialTimes
+    this.#streamTime = times.streamTime
+    this.#queues = new RecordQueues((topic, raw, partitionTime) => this.#prepare(topic, raw, partitionTime))
+    this.#queues.restore(times.partitionTimes)
+    this.#build()
+  }
+
+  /** Records dropped so far, by node and reason (Kafka's `dropped-records`). */
+  get dropped(): ReadonlyMap<string, number> {
+    return this.#dropped
+  }
+
+  get streamTime(): number {
+    return this.#streamTime
+  }
+
+  /** For interactive reads; undefined where the topology has no such store. */
+  store(name: string): AnyStore | undefined {
+    return this.#stores.get(name)
+  }
+
+  add(topic: string, records: readonly FetchedRecord[]): void {
+    this.#queues.add(topic, records)
+  }
+
+  /** Reads the rows that these records will touch, all at once, so that processing them need not wait. */
+  async prefetch(topic: string, records: readonly FetchedRecord[]): Promise<void> {
+    const rules = this.#options.plan.prefetch.filter((rule) => rule.topic === topic)
+    await Promise.all(
+      rules.map(({ store, keyOf }) => {
+        const keys = records.flatMap(({ key }) => {
+          if (key === null) return []
+          try {
+            return [keyOf(key)]
+          } catch {
+            // a key that cannot be read fails where it is processed, with its offset
+            return []
+          }
+        })
+        return this.#stores.get(store)?.rows.prefetch(keys)
+      }),
+    )
+  }
+
+  /** Processes all that was added; synchronous as long as every read is. */
+  process(): Awaitable<void> {
+    for (let record = this.#queues.poll(); record !== undefined; record = this.#queues.poll()) {
+      const pending = this.#processOne(record)
+      if (pending instanceof Promise) return this.#processRest(pending)
+    }
+  }
+
+  /** Processes one record; false when there is none. */
+  processNext(): Awaitable<boolean> {
+    const record = this.#queues.poll()
+    return record === undefined ? false : andThen(this.#processOne(record), () => true)
+  }
+
+  /** Flushes the caches, which may forward, and hands over what is to be committed. */
+  commit(): Awaitable<Effects> {
+    return andThen(
+      forEachInOrder([...this.#stores.values()], (store) => store.flush()),
+      () => {
+        this.#holder.current = undefined
+        return {
+          outputs: this.#outputs.take(),
+          changes: [...this.#stores.values()]
+            .map((store) => ({ store: store.name, rows: store.rows.takeWritten() }))
+            .filter((it) => it.rows.length > 0),
+          times: { streamTime: this.#streamTime, partitionTimes: this.#queues.partitionTimes },
+        }
+      },
+    )
+  }
+
+  close(): void {
+    for (const processor of this.#processors) processor.close()
+  }
+
+  async #processRest(pending: Promise<void>): Promise<void> {
+    await pending
+    for (let record = this.#queues.poll(); record !== undefined; record = this.#queues.poll()) {
+      const next = this.#processOne(record)
+      if (next instanceof Promise) await next
+    }
+  }
+
+  #processOne({ topic, raw, key, value, timestamp }: StampedRecord): Awaitable<void> {
+    if (timestamp > this.#streamTime) this.#streamTime = timestamp
+    this.#holder.current = { topic, partition: this.#options.partition, offset: raw.offset, timestamp, headers: raw.headers }
+    const source = this.#options.plan.sources.get(topic)
+    const children = source && this.#sources.get(source)
+    invariant(children, `no source reads ${topic}`)
+    const record = { key, value, timestamp, headers: raw.headers }
+    return children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
+  }
+
+  #prepare(topic: string, raw: FetchedRecord, partitionTime: number): StampedRecord | undefined {
+    const source = this.#options.plan.sources.get(topic)
+    invariant(source, `no source reads ${topic}`)
+    const { partition } = this.#options
+    const where = (): string => `${topic}/${partition}@${raw.offset}`
+    const read = (what: 'key' | 'value', bytes: Uint8Array | null): unknown => {
+      if (bytes === null) return null
+      const serde = what === 'key' ? source.keySerde : source.valueSerde
+      try {
+        return serde.deserialize(bytes, topic)
+      } catch (cause) {
+        throw new StreamsError('SERDE_FAILED', `Cannot read the ${what} of ${where()} with the ${serde.name} serde: ${messageOf(cause)}`, {
+          cause,
+        })
+      }
+    }
+    const [key, value] = [read('key', raw.key), read('value', raw.value)]
+    const { timestamp: own, headers, offset } = raw
+    const timestamp = source.timestampExtractor?.({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime) ?? own
+    if (timestamp < 0) {
+      this.#drop(source.name, 'negative timestamp')
+      return undefined
+    }
+    return { topic, raw, key, value, timestamp }
+  }
+
+  #drop(node: string, why: string): void {
+    const key = `${node}: ${why}`
+    this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1)
+  }
+
+  #build(): void {
+    const { plan, partition, clock, partitionsOf, rowsOf } = this.#options
+    for (const spec of plan.stores) {
+      const changelog = plan.changelogs.get(spec.name) ?? spec.name
+      this.#stores.set(spec.name, new TimestampedStore({ ...spec, changelog, rows: rowsOf(spec), holder: this.#holder }))
+    }
+    const scope: TaskScope = {
+      applicationId: plan.applicationId,
+      taskId: `${plan.subTopologyId}_${partition}`,
+      partition,
+      clock,
+      holder: this.#holder,
+      outputs: this.#outputs,
+      stores: this.#stores,
+      partitionsOf,
+      streamTime: () => this.#streamTime,
+      dropped: (node, why) => this.#drop(node, why),
+    }
+    const running = new Map<string, RunningProcessor>()
+    const adopt = (parents: readonly string[], child: TaskNode): void => {
+      for (const name of parents) {
+        const parent = running.get(name)
+        if (parent) parent.addChild(child)
+        else for (const [source, children] of this.#sources) if (source.name === name) children.push(child)
+      }
+    }
+    for (const node of plan.nodes) {
+      if (node.kind === 'source') this.#sources.set(node, [])
+      else if (node.kind === 'sink') adopt(node.parents, runningSink(node, scope))
+      else {
+        const processor = new RunningProcessor(node, scope)
+        running.set(node.name, processor)
+        this.#processors.push(processor)
+        adopt(node.parents, processor)
+      }
+    }
+    for (const processor of this.#processors) processor.start()
+  }
+}

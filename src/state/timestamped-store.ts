@@ -1,0 +1,134 @@
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
+import type { Change } from '../processor/change.ts'
+import type { ContextHolder, RecordContext } from '../processor/context.ts'
+import { noHeaders, type Record } from '../processor/record.ts'
+import type { CacheableStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { Serde } from '../serde/serde.ts'
+import { keyId, type Row, type Rows } from './rows.ts'
+
+interface Cached<K, V> {
+  readonly key: K
+  readonly bytes: Uint8Array
+  readonly value: ValueAndTimestamp<V> | null
+  readonly context: RecordContext | undefined
+}
+
+export interface TimestampedStoreOptions<K, V> {
+  readonly name: string
+  /** Given to the serdes as their topic, as Kafka Streams does. */
+  readonly changelog: string
+  readonly keySerde: Serde<K>
+  readonly valueSerde: Serde<V>
+  readonly caching: boolean
+  readonly rows: Rows
+  readonly holder: ContextHolder
+}
+
+/**
+ * Key-value store with event times (Kafka's `TimestampedKeyValueStore`, with `CachingKeyValueStore` over it where caching is
+ * on: S-15). In memory a cached row is the user's object; it becomes bytes once per commit.
+ */
+export class TimestampedStore<K, V> implements CacheableStore<K, V> {
+  readonly name: string
+  readonly caching: boolean
+  readonly rows: Rows
+  readonly #options: TimestampedStoreOptions<K, V>
+  readonly #dirty = new Map<string, Cached<K, V>>()
+  #forward: ((record: Record<K, Change<V>>) => Awaitable<void>) | undefined
+
+  constructor(options: TimestampedStoreOptions<K, V>) {
+    this.#options = options
+    this.name = options.name
+    this.caching = options.caching
+    this.rows = options.rows
+  }
+
+  onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>): void {
+    this.#forward = forward
+  }
+
+  get(key: K): Awaitable<ValueAndTimestamp<V> | null> {
+    const bytes = this.#keyBytes(key)
+    const id = keyId(bytes)
+    const cached = this.#dirty.get(id)
+    if (cached !== undefined) return cached.value
+    const row = this.rows.get(bytes, id)
+    return row instanceof Promise ? row.then((it) => this.#read(it)) : this.#read(row)
+  }
+
+  put(key: K, value: ValueAndTimestamp<V> | null): void {
+    const bytes = this.#keyBytes(key)
+    const id = keyId(bytes)
+    const context = this.#options.holder.current
+    if (!this.caching) {
+      this.#write(id, bytes, value, context)
+      return
+    }
+    this.#dirty.delete(id)
+    this.#dirty.set(id, { key, bytes, value, context })
+  }
+
+  async range(from: K | null, to: K | null): Promise<readonly (readonly [K, ValueAndTimestamp<V>])[]> {
+    const [low, high] = [from === null ? null : this.#keyBytes(from), to === null ? null : this.#keyBytes(to)]
+    const rows = await this.rows.range(low, high)
+    const merged = new Map(rows.map((row) => [keyId(row.key), row.key]))
+    const [lowId, highId] = [low === null ? '' : keyId(low), high === null ? undefined : keyId(high)]
+    for (const [id, { bytes }] of this.#dirty) if (id >= lowId && (highId === undefined || id <= highId)) merged.set(id, bytes)
+    const found: (readonly [K, ValueAndTimestamp<V>])[] = []
+    for (const [, bytes] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const key = this.#options.keySerde.deserialize(bytes, this.#options.changelog) as K
+      const value = await this.get(key)
+      if (value !== null) found.push([key, value])
+    }
+    return found
+  }
+
+  all(): Promise<readonly (readonly [K, ValueAndTimestamp<V>])[]> {
+    return this.range(null, null)
+  }
+
+  /** Writes what is cached and forwards one change per key, in the order of the last writes (`NamedCache.flush`). */
+  flush(): Awaitable<void> {
+    if (this.#dirty.size === 0) return
+    const entries = [...this.#dirty]
+    this.#dirty.clear()
+    return forEachInOrder(entries, ([id, entry]) => this.#flushOne(id, entry))
+  }
+
+  #flushOne(id: string, { key, bytes, value, context }: Cached<K, V>): Awaitable<void> {
+    const { holder } = this.#options
+    const write = (): Awaitable<void> => {
+      holder.current = context
+      this.#write(id, bytes, value, context)
+      return this.#forward?.({
+        key,
+        value: { newValue: value === null ? null : value.value, oldValue: null },
+        timestamp: value?.timestamp ?? context?.timestamp ?? 0,
+        headers: context?.headers ?? noHeaders,
+      })
+    }
+    if (value !== null) return write()
+    // a row that came and went between two commits is neither written nor forwarded
+    return andThen(this.rows.get(bytes, id), (row) => (row === null ? undefined : write()))
+  }
+
+  #write(id: string, key: Uint8Array, value: ValueAndTimestamp<V> | null, context: RecordContext | undefined): void {
+    const { valueSerde, changelog } = this.#options
+    this.rows.put(
+      id,
+      value === null
+        ? { key, value: null, timestamp: context?.timestamp ?? 0 }
+        : { key, value: valueSerde.serialize(value.value, changelog), timestamp: value.timestamp },
+    )
+  }
+
+  #read(row: Row | null): ValueAndTimestamp<V> | null {
+    if (row === null || row.value === null) return null
+    const value = this.#options.valueSerde.deserialize(row.value, this.#options.changelog)
+    return value === null ? null : { value, timestamp: row.timestamp }
+  }
+
+  #keyBytes(key: K): Uint8Array {
+    return this.#options.keySerde.serialize(key, this.#options.changelog)
+  }
+}

@@ -1,0 +1,170 @@
+import { createMemoryTable } from '../adapters/memory/table.ts'
+import { StreamsError } from '../errors.ts'
+import type { ReadOnlyKeyValueStore, ValueAndTimestamp } from '../processor/store.ts'
+import { type Effects, initialTimes, type TaskTimes } from '../runtime/effects.ts'
+import { planWhole, type TaskPlan } from '../runtime/plan.ts'
+import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
+import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
+import { Task } from '../runtime/task.ts'
+import { Rows } from '../state/rows.ts'
+import type { Topology } from '../topology/topology.ts'
+import { TestInputTopic, TestOutputTopic, type TestTopicSerdes } from './test-topics.ts'
+
+export interface TestDriverOptions {
+  /** Default `test`. */
+  readonly applicationId?: string
+  /** Where the wall clock stands at the start, Unix ms; it moves only by {@link TopologyTestDriver.advanceWallClockTime}. Default 0. */
+  readonly wallClockMs?: number
+  /**
+   * `never` (default): one task lives as long as the driver, as in Java. `record`: the task is thrown away after every input
+   * record and the next one starts from the table, as a function that starts cold each time.
+   */
+  readonly cutAfter?: 'never' | 'record'
+}
+
+const farFuture = Number.MAX_SAFE_INTEGER
+
+/**
+ * Runs a topology in memory, one record at a time (Kafka's `TopologyTestDriver`, T-12): one partition per topic and one task
+ * `0_0` over all sub-topologies; every record is followed by a commit, and what was written to a topic that the topology
+ * reads is processed too. It is the production task over the in-memory table.
+ *
+ * @example
+ * ```ts
+ * import { Serdes, StreamsBuilder } from 'millrace'
+ * import { TopologyTestDriver } from 'millrace/testing'
+ *
+ * const builder = new StreamsBuilder()
+ * const words = builder.stream('words', { keySerde: Serdes.string, valueSerde: Serdes.string })
+ * words.groupByKey().count({ store: 'counts' }).toStream().to('counts')
+ *
+ * await using driver = new TopologyTestDriver(builder.build())
+ * const input = driver.createInputTopic('words', { keySerde: Serdes.string, valueSerde: Serdes.string })
+ * await input.pipeInput('mill', 'a')
+ * await input.pipeInput('mill', 'b', { timestamp: 10 })
+ * driver.createOutputTopic('counts', { keySerde: Serdes.string, valueSerde: Serdes.long }).readRecords().map((it) => it.value) // => [1, 2]
+ * ```
+ */
+export class TopologyTestDriver implements AsyncDisposable {
+  readonly #plan: TaskPlan
+  readonly #options: TestDriverOptions
+  readonly #table = createMemoryTable()
+  readonly #produced = new Map<string, LogRecord[]>()
+  readonly #offsets = new Map<string, number>()
+  #wallClockMs: number
+  #task: Task
+  #times: TaskTimes = initialTimes
+  #seq = 0
+  #droppedBefore = 0
+  #used = false
+
+  constructor(topology: Topology, options: TestDriverOptions = {}) {
+    this.#options = options
+    this.#plan = planWhole(topology, options.applicationId ?? 'test')
+    this.#wallClockMs = options.wallClockMs ?? 0
+    this.#task = this.#start()
+  }
+
+  createInputTopic<K, V>(topic: string, serdes: TestTopicSerdes<K, V>): TestInputTopic<K, V> {
+    if (!this.#plan.sources.has(topic)) {
+      const known = [...this.#plan.sources.keys()].join(', ')
+      throw new StreamsError('INPUT_INVALID', `The topology does not read topic "${topic}"; it reads ${known}`)
+    }
+    return new TestInputTopic(topic, serdes, (name, record) => this.pipe(name, record))
+  }
+
+  /** Also for repartition topics and changelogs, by their full names. */
+  createOutputTopic<K, V>(topic: string, serdes: TestTopicSerdes<K, V>): TestOutputTopic<K, V> {
+    return new TestOutputTopic(topic, serdes, this.producedTo(topic))
+  }
+
+  /** Processes one record of bytes and everything that follows from it. */
+  async pipe(topic: string, record: LogRecord): Promise<void> {
+    if (this.#options.cutAfter === 'record' && this.#used) this.#cut()
+    this.#used = true
+    this.#enqueue(topic, [record])
+    while (await this.#task.processNext()) await this.#settle(await this.#task.commit())
+  }
+
+  /** Records written to a topic and not yet read, oldest first; the list is live. */
+  producedTo(topic: string): LogRecord[] {
+    const known = this.#produced.get(topic)
+    if (known) return known
+    const records: LogRecord[] = []
+    this.#produced.set(topic, records)
+    return records
+  }
+
+  /** Every topic that was written to. */
+  producedTopicNames(): readonly string[] {
+    return [...this.#produced].filter(([, records]) => records.length > 0).map(([topic]) => topic)
+  }
+
+  getTimestampedKeyValueStore<K, V>(name: string): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>> {
+    const store = this.#task.store(name)
+    if (store) return store
+    const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
+    throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
+  }
+
+  /** Records dropped so far: null keys in aggregations, invalid timestamps and the like. */
+  get dropped(): number {
+    return this.#droppedBefore + [...this.#task.dropped.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  advanceWallClockTime(ms: number): void {
+    this.#wallClockMs += ms
+  }
+
+  async close(): Promise<void> {
+    this.#task.close()
+    await this.#table.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #start(): Task {
+    const id = { subTopology: this.#plan.subTopology, partition: 0 }
+    return new Task({
+      plan: this.#plan,
+      partition: 0,
+      clock: { nowMs: () => this.#wallClockMs },
+      partitionsOf: () => 1,
+      rowsOf: (store) => new Rows({ reader: tableReader(this.#table, { ...id, gen: 0, store: store.name }, () => farFuture) }),
+      times: this.#times,
+    })
+  }
+
+  #cut(): void {
+    this.#droppedBefore = this.dropped
+    this.#task.close()
+    this.#task = this.#start()
+  }
+
+  #enqueue(topic: string, records: readonly LogRecord[]): void {
+    const offset = this.#offsets.get(topic) ?? 0
+    this.#offsets.set(topic, offset + records.length)
+    const fetched = records.map((record, at): FetchedRecord => ({ ...record, offset: offset + at }))
+    this.#task.add(topic, fetched)
+  }
+
+  async #settle({ outputs, changes, times }: Effects): Promise<void> {
+    const { subTopology, changelogs } = this.#plan
+    this.#seq++
+    this.#times = times
+    for (const { store, rows } of changes) {
+      const changelog = changelogs.get(store)
+      if (changelog) this.producedTo(changelog).push(...rows.map((row): LogRecord => ({ ...row, headers: [] })))
+      await this.#table.put(
+        stateRowsOf(rows, { subTopology, partition: 0, gen: 0, store, seq: this.#seq, nowMs: this.#wallClockMs }),
+        farFuture,
+      )
+    }
+    for (const { topic, records } of outputs) {
+      this.producedTo(topic).push(...records)
+      if (this.#plan.sources.has(topic)) this.#enqueue(topic, records)
+    }
+  }
+}

@@ -42,10 +42,10 @@ const rooms: Record<string, readonly string[]> = {
   'src/index': ['dsl', 'topology', 'processor', 'serde', 'errors'],
   functions: ['index'],
   'functions/*/handler': ['index', 'lambda', 'functions/*/topology'],
-  'infra/constructs': ['topology', 'errors'],
-  'infra/stacks': ['infra/constructs', 'functions/*/topology', 'topology'],
-  'infra/handlers': ['adapters/kafkajs', 'runtime/ports', 'errors'],
-  'infra/app': ['infra/stacks'],
+  'infra/constructs': ['topology', 'errors', 'infra/handlers/topic-plan', 'infra/handlers/kafka-security'],
+  'infra/handlers': ['adapters/kafkajs', 'runtime/ports', 'topology', 'errors'],
+  'infra/stacks': ['infra/constructs', 'topology'],
+  'infra/app': ['infra/stacks', 'functions/*/topology'],
 }
 
 /** npm packages that only some rooms may name. `reason` is due for each one that users install with us. */

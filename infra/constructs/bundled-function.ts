@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib'
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import { StreamsError } from '../../src/errors.ts'
+import type { KafkaNetwork } from './kafka-cluster.ts'
+import { functionRole, logStatement } from './permissions.ts'
+
+export interface BundledFunctionProps {
+  /** A .ts file that exports `handler`; relative to the working directory of the synthesis. */
+  readonly entry: string
+  readonly description: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly timeout: Duration
+  readonly memoryMb: number
+  readonly network: KafkaNetwork | undefined
+  readonly logRetention: RetentionDays
+  /** Beyond writing to its own log group. */
+  readonly statements: readonly PolicyStatement[]
+}
+
+/** A function in one ESM file, made by the local esbuild, with a role of its own that is complete before anything uses it. */
+export class BundledFunction extends Construct {
+  readonly function: NodejsFunction
+  readonly logGroup: LogGroup
+
+  constructor(scope: Construct, id: string, props: BundledFunctionProps) {
+    super(scope, id)
+    this.logGroup = new LogGroup(this, 'Logs', { retention: props.logRetention, removalPolicy: RemovalPolicy.DESTROY })
+    const role = functionRole(this, 'Role', [logStatement(this.logGroup.logGroupArn), ...props.statements])
+    const entry = resolve(props.entry)
+    if (!existsSync(entry)) throw new StreamsError('CONFIG_INVALID', `The entry "${props.entry}" of the function does not exist`)
+    const projectRoot = folderOfLockFile(entry)
+    this.function = new NodejsFunction(this, 'Function', {
+      entry,
+      handler: 'handler',
+      description: props.description,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: props.memoryMb,
+      timeout: props.timeout,
+      environment: { NODE_OPTIONS: '--enable-source-maps', ...props.environment },
+      role,
+      logGroup: this.logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      projectRoot,
+      depsLockFilePath: join(projectRoot, 'package-lock.json'),
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        minify: true,
+        sourceMap: true,
+        sourceMapMode: SourceMapMode.DEFAULT,
+        sourcesContent: false,
+        mainFields: ['module', 'main'],
+        bundleAwsSDK: true,
+        // Packages in CommonJS call require, which an ES module does not have.
+        banner: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+      },
+      ...networkProps(props.network),
+    })
+  }
+}
+
+const networkProps = (network: KafkaNetwork | undefined) =>
+  network === undefined
+    ? {}
+    : {
+        vpc: network.vpc,
+        ...(network.vpcSubnets === undefined ? {} : { vpcSubnets: network.vpcSubnets }),
+        ...(network.securityGroups === undefined ? {} : { securityGroups: [...network.securityGroups] }),
+      }
+
+/** The project of an entry: bundles are made from its dependencies. */
+function folderOfLockFile(entry: string): string {
+  for (let folder = dirname(entry); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package-lock.json'))) return folder
+    if (folder === dirname(folder))
+      throw new StreamsError('CONFIG_INVALID', `No package-lock.json stands above "${entry}": install the dependencies with npm`)
+  }
+}

@@ -1,0 +1,100 @@
+import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import type { Construct } from 'constructs'
+import { type KafkaCluster, kafkaArn } from './kafka-cluster.ts'
+
+/** What a function does on the cluster. Names are exact, but for a trailing `*`. */
+export interface KafkaUse {
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  readonly creates?: readonly string[]
+  /** Looked up, neither read nor written. */
+  readonly describes?: readonly string[]
+  readonly groups?: readonly string[]
+  readonly transactionalIds?: readonly string[]
+  /** An event source mapping polls with this function's role. */
+  readonly polled?: boolean
+}
+
+const allow = (actions: readonly string[], resources: readonly string[]): PolicyStatement =>
+  new PolicyStatement({ effect: Effect.ALLOW, actions: [...actions], resources: [...new Set(resources)] })
+
+/** Statements for the brokers of an MSK cluster with IAM; other kinds of authentication are authorized by the broker's own ACLs. */
+function brokerStatements(clusterArn: string, use: KafkaUse): readonly PolicyStatement[] {
+  const { reads, writes, creates = [], describes = [], groups = [], transactionalIds = [], polled = false } = use
+  const arns = (type: 'topic' | 'group' | 'transactional-id', names: readonly string[]) =>
+    names.map((name) => kafkaArn(clusterArn, type, name))
+  const onCluster = [
+    'kafka-cluster:Connect',
+    ...(transactionalIds.length > 0 ? ['kafka-cluster:WriteDataIdempotently'] : []),
+    ...(polled ? ['kafka-cluster:DescribeClusterDynamicConfiguration'] : []),
+  ]
+  const statements: readonly (readonly [actions: readonly string[], resources: readonly string[]])[] = [
+    [onCluster, [clusterArn]],
+    [['kafka-cluster:DescribeTopic'], arns('topic', [...reads, ...writes, ...creates, ...describes])],
+    [['kafka-cluster:ReadData'], arns('topic', reads)],
+    [['kafka-cluster:WriteData'], arns('topic', writes)],
+    [['kafka-cluster:CreateTopic'], arns('topic', creates)],
+    [['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'], arns('group', groups)],
+    [['kafka-cluster:DescribeTransactionalId', 'kafka-cluster:AlterTransactionalId'], arns('transactional-id', transactionalIds)],
+  ]
+  return statements.filter(([, resources]) => resources.length > 0).map(([actions, resources]) => allow(actions, resources))
+}
+
+/** Everything that a function needs to be a client of the cluster, and no more. */
+export function clusterStatements(cluster: KafkaCluster, use: KafkaUse): readonly PolicyStatement[] {
+  const { address, auth, network } = cluster
+  const statements: PolicyStatement[] = []
+  if (address.kind === 'msk' && auth.kind === 'iam') statements.push(...brokerStatements(address.clusterArn, use))
+  if (address.kind === 'msk' && use.polled === true) {
+    const ofSecrets = auth.kind === 'scram' ? ['kafka:ListScramSecrets'] : []
+    statements.push(allow(['kafka:DescribeCluster', 'kafka:DescribeClusterV2', ...ofSecrets], [address.clusterArn]), brokersStatement())
+  }
+  if (auth.kind === 'scram' || auth.kind === 'plain' || auth.kind === 'tls') {
+    const secrets = auth.kind === 'tls' && auth.rootCa !== undefined ? [auth.secret, auth.rootCa] : [auth.secret]
+    statements.push(...secrets.flatMap(secretStatements))
+  }
+  if (network !== undefined) statements.push(networkStatement(use.polled === true))
+  return statements
+}
+
+function secretStatements(secret: ISecret): readonly PolicyStatement[] {
+  // Secrets Manager appends six random characters to a secret's name: a secret that was named only is matched with them.
+  const arn = secret.secretFullArn ?? `${secret.secretArn}-??????`
+  const read = allow(['secretsmanager:GetSecretValue'], [arn])
+  return secret.encryptionKey === undefined ? [read] : [read, allow(['kms:Decrypt'], [secret.encryptionKey.keyArn])]
+}
+
+/** IAM knows no resources for this action: AWS requires `*`. */
+export const brokersStatement = (): PolicyStatement => allow(['kafka:GetBootstrapBrokers'], ['*'])
+
+/** Lambda refuses a function in a VPC unless its role has these for any interface: there is none before it exists. */
+const networkStatement = (polled: boolean): PolicyStatement =>
+  allow(
+    [
+      'ec2:CreateNetworkInterface',
+      'ec2:DeleteNetworkInterface',
+      'ec2:DescribeNetworkInterfaces',
+      ...(polled ? ['ec2:DescribeSecurityGroups', 'ec2:DescribeSubnets', 'ec2:DescribeVpcs'] : []),
+    ],
+    ['*'],
+  )
+
+/** The requests of the DynamoDB adapter. */
+export const tableStatement = (tableArn: string): PolicyStatement =>
+  allow(
+    ['BatchGetItem', 'GetItem', 'PartiQLInsert', 'PartiQLUpdate', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action}`),
+    [tableArn],
+  )
+
+export const logStatement = (logGroupArn: string): PolicyStatement => allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn])
+
+/**
+ * The role of a function. The statements are in the role itself, not in a policy beside it: an event source mapping that is
+ * made before the policy would fail.
+ */
+export const functionRole = (scope: Construct, id: string, statements: readonly PolicyStatement[]): Role =>
+  new Role(scope, id, {
+    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+    inlinePolicies: { Access: new PolicyDocument({ statements: [...statements], minimize: true }) },
+  })

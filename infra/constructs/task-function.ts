@@ -1,0 +1,74 @@
+import type { Duration } from 'aws-cdk-lib'
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import type { InternalTopic } from '../../src/topology/internal-topics.ts'
+import { topicName } from '../../src/topology/nodes.ts'
+import type { SubTopology } from '../../src/topology/sub-topologies.ts'
+import { BundledFunction } from './bundled-function.ts'
+import { consumerGroupId } from './event-source.ts'
+import { authSetting, type KafkaCluster } from './kafka-cluster.ts'
+import { clusterStatements, type KafkaUse, tableStatement } from './permissions.ts'
+
+export interface TaskFunctionProps {
+  readonly applicationId: string
+  readonly subTopology: SubTopology
+  /** Those of the whole application; a function may use its own. */
+  readonly internalTopics: readonly InternalTopic[]
+  readonly entry: string
+  readonly cluster: KafkaCluster
+  readonly brokers: string
+  readonly table: TableV2
+  readonly timeout: Duration
+  readonly memoryMb: number
+  readonly logRetention: RetentionDays
+  /** Topics that callbacks of the topology choose: names, or prefixes that end in `*`. */
+  readonly writesTo: readonly string[]
+}
+
+/** The function of one sub-topology: it runs all of its tasks, told which by what invokes it. */
+export class TaskFunction extends Construct {
+  readonly function: IFunction
+  readonly logGroup: ILogGroup
+
+  constructor(scope: Construct, id: string, props: TaskFunctionProps) {
+    super(scope, id)
+    const { applicationId, subTopology, cluster, table } = props
+    const bundled = new BundledFunction(this, 'Task', {
+      entry: props.entry,
+      description: `${applicationId}: sub-topology ${subTopology.name}`,
+      environment: {
+        MILLRACE_APPLICATION_ID: applicationId,
+        MILLRACE_SUB_TOPOLOGY: subTopology.name,
+        MILLRACE_TABLE: table.tableName,
+        MILLRACE_BROKERS: props.brokers,
+        MILLRACE_AUTH: authSetting(cluster.auth),
+      },
+      timeout: props.timeout,
+      memoryMb: props.memoryMb,
+      network: cluster.network,
+      logRetention: props.logRetention,
+      statements: [...clusterStatements(cluster, useOf(props)), tableStatement(table.tableArn)],
+    })
+    this.function = bundled.function
+    this.logGroup = bundled.logGroup
+    // A tick that failed needs no second try: the next one is a minute away.
+    bundled.function.configureAsyncInvoke({ retryAttempts: 0 })
+  }
+}
+
+function useOf({ applicationId, subTopology, internalTopics, writesTo }: TaskFunctionProps): KafkaUse {
+  const log = internalTopics
+    .filter((topic) => topic.kind !== 'repartition' && topic.subTopology === subTopology.name)
+    .map(({ name }) => name)
+  const sources = subTopology.sourceTopics.map((topic) => topicName(topic, applicationId))
+  const sinks = subTopology.sinks.flatMap(({ topic }) => (typeof topic === 'function' ? writesTo : [topicName(topic, applicationId)]))
+  return {
+    reads: [...sources, ...log],
+    writes: [...sinks, ...log],
+    groups: subTopology.sourceTopics.map((topic) => consumerGroupId(applicationId, subTopology.name, topic.name)),
+    transactionalIds: [`${applicationId}.${subTopology.name}.*`],
+    polled: true,
+  }
+}

@@ -1,0 +1,43 @@
+import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
+import { messageOf, StreamsError } from '../../src/errors.ts'
+import { type KafkaAuthSetting, kafkaSecurity } from './kafka-security.ts'
+import { createInternalTopics, type TopicPlan } from './topic-plan.ts'
+
+/** What the provider framework of the CDK hands over. */
+export interface TopicsEvent {
+  readonly RequestType: 'Create' | 'Update' | 'Delete'
+  readonly PhysicalResourceId?: string
+  readonly ResourceProperties: {
+    readonly brokers: string
+    /** {@link KafkaAuthSetting} as JSON. */
+    readonly auth: string
+    /** {@link TopicPlan} as JSON: CloudFormation would turn its numbers into strings. */
+    readonly plan: string
+  }
+}
+
+const timeoutMs = 4 * 60_000
+
+/**
+ * The custom resource behind the internal topics. Create and Update create what is missing and check what exists; Delete
+ * keeps all topics, since they hold the state of the application.
+ */
+export async function handler(
+  event: TopicsEvent,
+): Promise<{ readonly PhysicalResourceId: string; readonly Data?: Record<string, number> }> {
+  const { brokers, auth, plan: planText } = event.ResourceProperties
+  const plan = JSON.parse(planText) as TopicPlan
+  const id = event.PhysicalResourceId ?? `${plan.applicationId}-internal-topics`
+  if (event.RequestType === 'Delete') return { PhysicalResourceId: id }
+  const security = await kafkaSecurity(JSON.parse(auth) as KafkaAuthSetting, process.env)
+  const kafka = createKafkaJs({ brokers: brokers.split(','), ...security })
+  try {
+    const counts = await createInternalTopics(kafka.admin, plan, Date.now() + timeoutMs)
+    return { PhysicalResourceId: id, Data: { Topics: counts.size } }
+  } catch (error) {
+    const remedy = error instanceof StreamsError ? ` ${error.remedy}` : ''
+    throw new Error(`The internal topics of "${plan.applicationId}" are not in place. ${messageOf(error)}.${remedy}`, { cause: error })
+  } finally {
+    await kafka.admin.close()
+  }
+}

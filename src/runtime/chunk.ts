@@ -1,0 +1,48 @@
+import { type CommitRecord, changelogHeaders, outputHeaders, writeCommitRecord } from './commit-record.ts'
+import type { Effects } from './effects.ts'
+import type { InvocationRequest } from './invocation-request.ts'
+import type { LogRecord, PartitionBatch, TxnSession } from './ports.ts'
+
+export interface Chunk {
+  readonly effects: Effects
+  readonly commit: CommitRecord
+}
+
+/**
+ * TXN and COMMIT: outputs, changelogs and the commit record in one transaction (protocol D1 to D3). Resolves when EndTxn is
+ * answered; `ends` has the offset after the records on the commit topic and on each changelog that was written.
+ */
+export const writeChunk = async (
+  { ports, plan, partition, deadlineMs }: InvocationRequest,
+  session: TxnSession,
+  { effects, commit }: Chunk,
+): Promise<{ readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
+  const headers = changelogHeaders(commit.gen, commit.seq)
+  const changelogs = effects.changes.flatMap(({ store, rows }): PartitionBatch[] => {
+    const topic = plan.changelogs.get(store)
+    return topic === undefined
+      ? []
+      : [{ topic, partition, records: rows.map(({ key, value, timestamp }): LogRecord => ({ key, value, timestamp, headers })) }]
+  })
+  const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, ports.clock.nowMs())] }
+  const outputs = stamped(effects.outputs, plan.applicationId, commit.seq)
+  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
+  await session.commit(deadlineMs)
+  const log = new Set([...changelogs.map((batch) => batch.topic), plan.commitTopic])
+  return {
+    ends: Object.fromEntries(appended.filter(({ topic }) => log.has(topic)).map(({ topic, nextOffset }) => [topic, nextOffset])),
+    records: effects.outputs.reduce((sum, batch) => sum + batch.records.length, 0),
+  }
+}
+
+/** Records that leave the application say which transaction they came from; repartition topics stay as Kafka Streams writes them. */
+const stamped = (outputs: readonly PartitionBatch[], applicationId: string, seq: number): readonly PartitionBatch[] => {
+  const stamp = outputHeaders(seq)
+  return outputs.map((batch) => {
+    if (batch.topic.startsWith(`${applicationId}-`) && batch.topic.endsWith('-repartition')) return batch
+    return {
+      ...batch,
+      records: batch.records.map(({ key, value, timestamp, headers }): LogRecord => ({ key, value, timestamp, headers: stamp(headers) })),
+    }
+  })
+}

@@ -1,0 +1,74 @@
+import { StreamsError } from '../errors.ts'
+import type { Header, Headers } from '../processor/record.ts'
+import type { TaskTimes } from './effects.ts'
+import type { LogRecord } from './ports.ts'
+
+/** Progress of a task, written in every transaction to its commit topic (protocol D2 and §3). */
+export interface CommitRecord {
+  /** Names the key space of the state rows; raised by a reset. */
+  readonly gen: number
+  /** Number of the transaction: exactly the previous one + 1, never restarted. */
+  readonly seq: number
+  /** While true nobody processes: a reset is under way. */
+  readonly paused: boolean
+  /** Source topic to next offset. */
+  readonly positions: Readonly<Record<string, number>>
+  readonly times: TaskTimes
+  readonly topology: string
+}
+
+const key = Buffer.from('commit', 'utf8')
+
+export const writeCommitRecord = ({ positions, ...rest }: CommitRecord, timestamp: number): LogRecord => ({
+  key,
+  value: Buffer.from(JSON.stringify({ ...rest, pos: positions }), 'utf8'),
+  timestamp,
+  headers: [],
+})
+
+/** Bytes that are no commit record are LOG_TRUNCATED: somebody else wrote to the commit topic. */
+export const readCommitRecord = (value: Uint8Array | null, where: string): CommitRecord => {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(value ?? []).toString('utf8'))
+    const { gen, seq, paused, pos, times, topology } = parsed as { readonly [name: string]: unknown }
+    if (!Number.isSafeInteger(gen) || !Number.isSafeInteger(seq) || typeof pos !== 'object' || pos === null)
+      throw new Error('a field is missing')
+    return {
+      gen: gen as number,
+      seq: seq as number,
+      paused: paused === true,
+      positions: pos as Record<string, number>,
+      times: times as TaskTimes,
+      topology: String(topology),
+    }
+  } catch (cause) {
+    throw new StreamsError('LOG_TRUNCATED', `The record at ${where} is no commit record of this application`, {
+      cause,
+      remedy: 'Give the application an id of its own, or delete the commit topic and reset the application.',
+    })
+  }
+}
+
+const genHeader = '__millrace.gen'
+const seqHeader = '__millrace.seq'
+const text = (value: number): Uint8Array => Buffer.from(String(value), 'ascii')
+
+/** Headers of a changelog record: key space and transaction (protocol R37). */
+export const changelogHeaders = (gen: number, seq: number): Headers => [
+  [genHeader, text(gen)],
+  [seqHeader, text(seq)],
+]
+
+/** Adds the transaction's number to what leaves the application, for readers that want to see their own writes. */
+export const outputHeaders = (seq: number): ((headers: Headers) => Headers) => {
+  const own: Header = [seqHeader, text(seq)]
+  const alone: Headers = [own]
+  return (headers) => (headers.length === 0 ? alone : [...headers.filter(([name]) => name !== seqHeader), own])
+}
+
+/** gen and seq of a changelog record; a record of another writer has none. */
+export const changelogStamp = (headers: Headers): { readonly gen: number; readonly seq: number } | undefined => {
+  const read = (name: string): number => Number(Buffer.from(headers.find(([it]) => it === name)?.[1] ?? []).toString('ascii') || Number.NaN)
+  const [gen, seq] = [read(genHeader), read(seqHeader)]
+  return Number.isSafeInteger(gen) && Number.isSafeInteger(seq) ? { gen, seq } : undefined
+}

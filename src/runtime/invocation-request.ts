@@ -1,0 +1,54 @@
+import type { Clock } from '../processor/processor.ts'
+import type { TableBackend, TaskId } from '../state/backend.ts'
+import type { TaskPlan } from './plan.ts'
+import type { PartitionReader, TxnLog } from './ports.ts'
+import type { TaskMemory } from './task-memory.ts'
+
+/** What an invocation needs of the world. */
+export interface InvocationPorts {
+  readonly txnLog: TxnLog
+  readonly reader: PartitionReader
+  readonly table: TableBackend
+  readonly clock: Clock
+  /** A random token, new at every call. */
+  token(): string
+  /** Partition count of an output topic. */
+  partitionsOf(topic: string): number | Promise<number>
+  log(entry: Readonly<Record<string, unknown>>): void
+}
+
+/** A delivery promises its source that everything below `target` (exclusive offset) is processed when it succeeds; a tick promises nothing. */
+export type Trigger = { readonly kind: 'delivery'; readonly topic: string; readonly target: number } | { readonly kind: 'tick' }
+
+export interface InvocationRequest {
+  readonly ports: InvocationPorts
+  readonly plan: TaskPlan
+  readonly partition: number
+  readonly trigger: Trigger
+  /** When the invocation must have returned; past it nothing more is sent. */
+  readonly deadlineMs: number
+  /** What this process keeps of the task between invocations. */
+  readonly memory: TaskMemory
+  readonly chunkBytesMax?: number
+}
+
+/** `done`: the target is reached; `rung`: whoever holds the lease was told; `handed over`: time ran out, a bell stands; `held`: a tick found the task busy. */
+export type InvocationResult = 'done' | 'rung' | 'handed over' | 'held'
+
+export interface InvocationStats {
+  transactions: number
+  recordsRead: number
+  recordsWritten: number
+  rowsWritten: number
+}
+
+export interface InvocationOutcome extends InvocationStats {
+  readonly result: InvocationResult
+  readonly seq: number
+  readonly positions: Readonly<Record<string, number>>
+}
+
+export const taskIdOf = ({ plan, partition }: Pick<InvocationRequest, 'plan' | 'partition'>): TaskId => ({
+  subTopology: plan.subTopology,
+  partition,
+})

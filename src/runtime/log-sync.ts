@@ -1,0 +1,120 @@
+import { StreamsError } from '../errors.ts'
+import type { Checkpoint } from '../state/backend.ts'
+import { keyId, type Row } from '../state/rows.ts'
+import { type CommitRecord, changelogStamp, readCommitRecord } from './commit-record.ts'
+import { initialTimes } from './effects.ts'
+import type { TaskPlan } from './plan.ts'
+import type { FetchedRecord, PartitionReader } from './ports.ts'
+
+/** A row of the log's tail with the transaction that wrote it. */
+export interface TailRow extends Row {
+  readonly seq: number
+}
+
+/** What the log says after FENCE. */
+export interface LogState {
+  /** The last commit; `seq` 0 where nothing was ever committed. */
+  readonly commit: CommitRecord
+  /** Store to its rows that are newer than the checkpoint, the last per key. */
+  readonly tail: ReadonlyMap<string, readonly TailRow[]>
+  /** Commit topic and changelogs: offset after the records of `commit.seq`. */
+  readonly ends: Readonly<Record<string, number>>
+  /** Rows in the table are of no use: all that counts is in `tail`. */
+  readonly rebuilt: boolean
+}
+
+/** Half of the time for which the log keeps deletes: with an older checkpoint the tail could miss one. */
+const staleMs = 3.5 * 24 * 3_600_000
+const bytesMax = 8 * 1024 * 1024
+
+const fenced = (why: string): StreamsError => new StreamsError('FENCED', `Another invocation has committed: ${why}`)
+
+export interface SyncRequest {
+  readonly plan: TaskPlan
+  readonly partition: number
+  readonly reader: PartitionReader
+  readonly checkpoint: Checkpoint | undefined
+  readonly nowMs: number
+  readonly deadlineMs: number
+}
+
+/**
+ * SYNC of the protocol (§5, R1, R2, R35 to R37), to be called after FENCE: commit topic first, changelogs only if it has
+ * something newer than the checkpoint. FENCED where a reader that was itself fenced could see half a commit.
+ */
+export const syncLog = async (request: SyncRequest): Promise<LogState> => {
+  const { plan, partition, checkpoint } = request
+  const known = checkpoint?.ends[plan.commitTopic]
+  const log = await readLog(request, plan.commitTopic, known === undefined ? undefined : known - 1)
+  const last = log.records.at(-1)
+  if (!last) return emptyLog(request)
+  const commit = readCommitRecord(last.value, `${plan.commitTopic}/${partition}@${last.offset}`)
+  if (checkpoint && (commit.seq < checkpoint.seq || commit.gen < checkpoint.gen)) throw fenced('the checkpoint is newer than the log')
+  const commitEnd = { [plan.commitTopic]: last.offset + 1 }
+  const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
+  if (!fresh && commit.seq === checkpoint.seq)
+    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false }
+  const oldest = log.records.find((record) => known === undefined || record.offset >= known)
+  const rebuilt = fresh || (oldest !== undefined && oldest.timestamp < request.nowMs - staleMs)
+  const tails = await Promise.all(
+    [...plan.changelogs].map(async ([store, topic]) => {
+      const read = await readLog(request, topic, rebuilt ? undefined : checkpoint?.ends[topic])
+      return { store, topic, end: read.end, rows: rowsOf(read.records, commit) }
+    }),
+  )
+  return {
+    commit,
+    tail: new Map(tails.map(({ store, rows }) => [store, rows])),
+    ends: { ...commitEnd, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
+    rebuilt,
+  }
+}
+
+const emptyLog = ({ plan, partition, checkpoint }: SyncRequest): LogState => {
+  if (checkpoint !== undefined && checkpoint.seq > 0) {
+    throw new StreamsError(
+      'LOG_TRUNCATED',
+      `The commit topic ${plan.commitTopic}/${partition} is empty, but the table has commit ${checkpoint.seq}`,
+      {
+        remedy: 'The topic was deleted or the table belongs to another cluster: restore it, or start with a new application id.',
+      },
+    )
+  }
+  const commit = { gen: checkpoint?.gen ?? 0, seq: 0, paused: false, positions: {}, times: initialTimes, topology: plan.fingerprint }
+  return { commit, tail: new Map(), ends: {}, rebuilt: true }
+}
+
+/** Everything committed from an offset (default: the start) up to the high watermark that ListOffsets tells now. */
+const readLog = async (
+  { reader, partition, deadlineMs }: SyncRequest,
+  topic: string,
+  from: number | undefined,
+): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number }> => {
+  const [bounds] = await reader.bounds([{ topic, partition }], deadlineMs)
+  const [start, end] = [bounds?.logStartOffset ?? 0, bounds?.highWatermark ?? 0]
+  if (from !== undefined && from > end) {
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} ends at ${end}, before the checkpoint's ${from}`)
+  }
+  const records: FetchedRecord[] = []
+  let offset = Math.max(start, from ?? start)
+  while (offset < end) {
+    const [answer] = await reader.fetch([{ topic, partition, offset, bytesMax }], { waitMs: 100, deadlineMs })
+    if (!answer) break
+    for (const record of answer.records) if (record.offset < end) records.push(record)
+    if (answer.highWatermark >= end && answer.lastStableOffset < end) throw fenced(`a transaction is open on ${topic}/${partition}`)
+    offset = answer.nextOffset
+  }
+  return { records, end }
+}
+
+/** The last row per key; records of another generation, or of another writer, are not part of the state. */
+const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readonly TailRow[] => {
+  const rows = new Map<string, TailRow>()
+  for (const { key, value, timestamp, headers } of records) {
+    const stamp = changelogStamp(headers)
+    if (!stamp || key === null || stamp.gen !== commit.gen) continue
+    if (stamp.seq > commit.seq) throw fenced(`a changelog has transaction ${stamp.seq}, the commit topic ${commit.seq}`)
+    rows.set(keyId(key), { key, value, timestamp, seq: stamp.seq })
+  }
+  return [...rows.values()]
+}

@@ -1,0 +1,48 @@
+import type { Rows } from '../state/rows.ts'
+import type { StoreSpec } from '../topology/nodes.ts'
+import type { LogState } from './log-sync.ts'
+import { Task, type TaskOptions } from './task.ts'
+
+/**
+ * What a process keeps of one task between invocations: the task with its rows. It is valid only if, after FENCE, the log
+ * still ends at the transaction at which it was kept (protocol R19); otherwise it is dropped whole.
+ */
+export interface TaskMemory {
+  /** The kept task if it stands exactly where the log does, else a new one over the log's tail and the table. */
+  taskAt(log: LogState, fresh: FreshTask): Task
+  keep(task: Task, at: { readonly gen: number; readonly seq: number }): void
+  forget(): void
+}
+
+export interface FreshTask {
+  readonly options: Omit<TaskOptions, 'rowsOf' | 'times'>
+  /** Rows over the table, or with `complete` over nothing. */
+  readonly rows: (store: StoreSpec, complete: boolean) => Rows
+}
+
+export const createTaskMemory = (): TaskMemory => {
+  let kept: { readonly task: Task; readonly gen: number; readonly seq: number } | undefined
+  const forget = (): void => {
+    kept?.task.close()
+    kept = undefined
+  }
+  return {
+    taskAt: (log, { options, rows }) => {
+      if (kept && kept.gen === log.commit.gen && kept.seq === log.commit.seq) return kept.task
+      forget()
+      return new Task({
+        ...options,
+        times: log.commit.times,
+        rowsOf: (store) => {
+          const made = rows(store, log.rebuilt)
+          made.overlay(log.tail.get(store.name) ?? [])
+          return made
+        },
+      })
+    },
+    keep: (task, { gen, seq }) => {
+      kept = { task, gen, seq }
+    },
+    forget,
+  }
+}

@@ -2,7 +2,7 @@ import { Fn, Token } from 'aws-cdk-lib'
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { StreamsError } from '../../src/errors.ts'
-import type { KafkaAuthSetting } from '../handlers/kafka-security.ts'
+import type { KafkaAuthSetting } from '../../src/lambda/kafka-security.ts'
 
 /** How clients prove who they are. Secrets stay in Secrets Manager: functions get their ARN. */
 export type KafkaAuth =

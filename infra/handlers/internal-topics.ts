@@ -1,6 +1,6 @@
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import { messageOf, StreamsError } from '../../src/errors.ts'
-import { type KafkaAuthSetting, kafkaSecurity } from './kafka-security.ts'
+import { type KafkaAuthSetting, kafkaSecurity } from '../../src/lambda/kafka-security.ts'
 import { createInternalTopics, type TopicPlan } from './topic-plan.ts'
 
 /** What the provider framework of the CDK hands over. */

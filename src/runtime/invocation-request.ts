@@ -4,6 +4,9 @@ import type { TaskPlan } from './plan.ts'
 import type { PartitionReader, TxnLog } from './ports.ts'
 import type { TaskMemory } from './task-memory.ts'
 
+/** One line of the log: what happened to which task. */
+export type LogEntry = Readonly<{ level: 'debug' | 'info' | 'warn' | 'error'; message: string } & Record<string, unknown>>
+
 /** What an invocation needs of the world. */
 export interface InvocationPorts {
   readonly txnLog: TxnLog
@@ -14,7 +17,7 @@ export interface InvocationPorts {
   token(): string
   /** Partition count of an output topic. */
   partitionsOf(topic: string): number | Promise<number>
-  log(entry: Readonly<Record<string, unknown>>): void
+  log(entry: LogEntry): void
 }
 
 /** A delivery promises its source that everything below `target` (exclusive offset) is processed when it succeeds; a tick promises nothing. */

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { StreamsError } from '../../src/errors.ts'
+import { StreamsError } from '../errors.ts'
 import { type AwsCredentials, presignedUrl, signedHeaders } from './sigv4.ts'
 
 /** `MILLRACE_AUTH`: the kind of authentication and where its secret is, never the secret. */

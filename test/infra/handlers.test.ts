@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import { topicPlan } from '../../infra/constructs/internal-topics.ts'
+import { handler } from '../../infra/handlers/internal-topics.ts'
+import { iamToken } from '../../src/lambda/kafka-security.ts'
+import { presignedUrl, signedHeaders } from '../../src/lambda/sigv4.ts'
+import { createInternalTopics } from '../../infra/handlers/topic-plan.ts'
+import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
+import { counting } from './fixture.ts'
+
+const soon = () => Date.now() + 1000
+const plan = JSON.parse(JSON.stringify(topicPlan('demo', counting('counts'))))
+const internal = ['demo-counts-changelog', 'demo-in-commits']
+
+describe('the internal topics', () => {
+  it('get the partitions of the topics that the user made', async () => {
+    const { admin } = createMemoryKafka()
+    await admin.create(
+      [
+        { topic: 'in', partitions: 6, config: {} },
+        { topic: 'out', partitions: 1, config: {} },
+      ],
+      soon(),
+    )
+    const counts = await createInternalTopics(admin, plan, soon())
+    expect([...counts].sort()).toEqual([
+      ['demo-counts-changelog', 6],
+      ['demo-in-commits', 6],
+    ])
+    expect(await admin.describe(internal, soon())).toEqual(internal.map((topic) => ({ topic, partitions: 6 })))
+  })
+
+  it('are the same as the topology computes from itself', async () => {
+    const topology = counting('counts')
+    const { admin } = createMemoryKafka()
+    await admin.create(
+      [
+        { topic: 'in', partitions: 3, config: {} },
+        { topic: 'out', partitions: 1, config: {} },
+      ],
+      soon(),
+    )
+    const expected = topology.partitionCounts('demo', new Map([['in', 3]]))
+    expect(await createInternalTopics(admin, plan, soon())).toEqual(expected)
+  })
+
+  it('may be there already, with the same number of partitions', async () => {
+    const { admin } = createMemoryKafka()
+    const user = [
+      { topic: 'in', partitions: 2, config: {} },
+      { topic: 'out', partitions: 1, config: {} },
+    ]
+    await admin.create([...user, { topic: 'demo-in-commits', partitions: 2, config: {} }], soon())
+    await createInternalTopics(admin, plan, soon())
+    await createInternalTopics(admin, plan, soon())
+    const other = createMemoryKafka().admin
+    await other.create([...user, { topic: 'demo-in-commits', partitions: 1, config: {} }], soon())
+    await expect(createInternalTopics(other, plan, soon())).rejects.toMatchObject({ code: 'TOPIC_MISMATCH' })
+  })
+
+  it('wait for the topics of the user', async () => {
+    await expect(createInternalTopics(createMemoryKafka().admin, plan, soon())).rejects.toMatchObject({
+      code: 'TOPIC_MISSING',
+      message: 'The application "demo" uses topics that do not exist: in, out',
+    })
+  })
+
+  it('are kept when the stack is deleted, without a connection', async () => {
+    const properties = { brokers: 'nowhere:1', auth: '{"kind":"none"}', plan: JSON.stringify(plan) }
+    expect(await handler({ RequestType: 'Delete', PhysicalResourceId: 'demo-internal-topics', ResourceProperties: properties })).toEqual({
+      PhysicalResourceId: 'demo-internal-topics',
+    })
+  })
+})
+
+describe('signatures', () => {
+  const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
+  const nowMs = Date.UTC(2015, 7, 30, 12, 36)
+  const scope = { region: 'us-east-1', credentials, nowMs }
+
+  it('agree with the test suite of AWS (post-vanilla)', () => {
+    expect(signedHeaders('example.amazonaws.com', {}, '', { ...scope, service: 'service' }).authorization).toBe(
+      'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, Signature=5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b',
+    )
+  })
+
+  it('agree with the SDK for a signed URL with a session token', () => {
+    const session = { ...scope, credentials: { ...credentials, sessionToken: 'token/with+signs==' }, service: 'kafka-cluster' }
+    const url = presignedUrl('kafka.us-east-1.amazonaws.com', { Action: 'kafka-cluster:Connect' }, 900, session)
+    expect(url).toContain('X-Amz-Security-Token=token%2Fwith%2Bsigns%3D%3D')
+    expect(url).toMatch(/&X-Amz-Signature=c2969ce85974f08887bee0f1436efef79d76a95d636a88dbcb68d2cb57774c98$/)
+  })
+
+  it('make a token for MSK of the environment of a function', () => {
+    const environment = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey }
+    const token = Buffer.from(iamToken(environment, nowMs), 'base64url').toString()
+    expect(token).toMatch(
+      /^https:\/\/kafka\.us-east-1\.amazonaws\.com\/\?Action=kafka-cluster%3AConnect&.*X-Amz-Signature=c413a83b[0-9a-f]{56}&User-Agent=millrace$/,
+    )
+    expect(() => iamToken({}, nowMs)).toThrow('AWS_REGION is not set')
+  })
+})

@@ -1,0 +1,128 @@
+import { messageOf } from '../errors.ts'
+import type { Batch, BatchPart } from './event-batch.ts'
+import { type DeliveryConfig, deliver, drop } from './event-delivery.ts'
+import type { EventSourceMappingConfig } from './event-source-mapping.ts'
+import { type Lane, take, waitingIn } from './lane.ts'
+import type { Lifetime } from './lifetime.ts'
+
+export interface Dispatcher {
+  /** Sends batches as long as one is due and an invocation is free. */
+  pump(): void
+  /** Batches with the function. */
+  running(): number
+  /** Resolves when no batch is with the function any more; to be called after the lifetime is over. */
+  stop(): Promise<void>
+}
+
+interface Shipment {
+  readonly batch: Batch
+  readonly lanes: readonly Lane[]
+  /** A single record above the limit. */
+  readonly tooLarge: boolean
+}
+
+const envelopeBytes = 1024
+const commitTimeoutMs = 30_000
+
+/** Decides when a batch is due, forms it, and commits what was delivered. `onSettled` runs after each batch. */
+export function createDispatcher(
+  config: EventSourceMappingConfig,
+  lanes: readonly Lane[],
+  lifetime: Lifetime,
+  onSettled: () => void,
+): Dispatcher {
+  const { admin, topic, groupId, batchSize = 100, windowMs = 500, payloadBytesMax = 6 * 2 ** 20, concurrencyMax = 5 } = config
+  const delivery = deliveryOf(config, lifetime)
+  const inFlight = new Set<Promise<void>>()
+  let windowBeganMs = 0
+  let timer: NodeJS.Timeout | undefined
+
+  function pump(): void {
+    clearTimeout(timer)
+    while (!lifetime.over && inFlight.size < concurrencyMax) {
+      const free = lanes.filter((lane) => !lane.busy && waitingIn(lane) > 0).sort((one, other) => one.sinceMs - other.sinceMs)
+      if (free.length === 0) return
+      const waitingMs = dueInMs(free)
+      if (waitingMs > 0) {
+        timer = setTimeout(pump, waitingMs)
+        return
+      }
+      send(load(free))
+    }
+  }
+
+  function dueInMs(free: readonly Lane[]): number {
+    let records = 0
+    let bytes = 0
+    for (const lane of free) {
+      records += waitingIn(lane)
+      bytes += lane.bytes
+    }
+    if (records >= batchSize || bytes >= payloadBytesMax) return 0
+    return Math.max(free[0]?.sinceMs ?? 0, windowBeganMs) + windowMs - Date.now()
+  }
+
+  function load(free: readonly Lane[]): Shipment {
+    const batch: BatchPart[] = []
+    const share = config.mix === 'spread' ? Math.max(1, Math.floor(batchSize / free.length)) : batchSize
+    let records = batchSize
+    let bytes = payloadBytesMax - envelopeBytes
+    for (const lane of free) {
+      if (records === 0) break
+      const part = take(lane, topic, { records: Math.min(records, share), bytes, atLeastOne: batch.length === 0 })
+      if (part.records.length === 0) break
+      batch.push({ partition: lane.partition, records: part.records })
+      records -= part.records.length
+      bytes -= part.bytes
+    }
+    return { batch, lanes: free.slice(0, batch.length), tooLarge: bytes < 0 }
+  }
+
+  function send(shipment: Shipment): void {
+    for (const lane of shipment.lanes) lane.busy = true
+    const run = handle(shipment).finally(() => {
+      inFlight.delete(run)
+      windowBeganMs = Date.now()
+      pump()
+      onSettled()
+    })
+    inFlight.add(run)
+  }
+
+  async function handle({ batch, lanes, tooLarge }: Shipment): Promise<void> {
+    if (tooLarge) await drop(delivery, batch, 'MaximumPayloadSizeExceeded')
+    else if (!(await deliver(delivery, batch))) return
+    const offsets = batch.map(({ partition, records }) => ({ topic, partition, offset: (records.at(-1)?.offset ?? 0) + 1 }))
+    for (const [i, lane] of lanes.entries()) lane.position = offsets[i]?.offset ?? lane.position
+    try {
+      if (!config.faults?.loseCommit?.()) await admin.commitGroupOffsets(groupId, offsets, Date.now() + commitTimeoutMs)
+    } catch (error) {
+      // The next commit covers it; a restart before that delivers again, as with the service.
+      delivery.onEvent({ kind: 'problem', records: 0, partitions: offsets.map(({ partition }) => partition), detail: messageOf(error) })
+    }
+    for (const lane of lanes) lane.busy = false
+  }
+
+  return {
+    pump,
+    running: () => inFlight.size,
+    async stop() {
+      clearTimeout(timer)
+      await Promise.all(inFlight)
+    },
+  }
+}
+
+const backOffMs = (attempt: number) => Math.min(100 * 2 ** (attempt - 1), 5_000)
+
+const deliveryOf = (config: EventSourceMappingConfig, { pause }: Lifetime): DeliveryConfig => ({
+  topic: config.topic,
+  bootstrapServers: config.bootstrapServers ?? ['localhost:9092'],
+  ...(config.eventSourceArn !== undefined && { eventSourceArn: config.eventSourceArn }),
+  invoke: config.invoke,
+  retryDelayMs: config.retryDelayMs ?? backOffMs,
+  ...(config.provisioned && { provisioned: config.provisioned }),
+  ...(config.faults && { faults: config.faults }),
+  onEvent: config.onEvent ?? (() => {}),
+  pause,
+})

@@ -1,0 +1,472 @@
+import { setImmediate } from 'node:timers'
+import * as fc from 'fast-check'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
+import type { KafkaEvent } from '../../src/lambda/kafka-event.ts'
+import type { MappingEvent } from '../../src/local/event-delivery.ts'
+import { createEventSourceMapping, type EventSourceMapping, type EventSourceMappingConfig } from '../../src/local/event-source-mapping.ts'
+import type { InvokeReply } from '../../src/local/invoke-reply.ts'
+import type { LogRecord } from '../../src/runtime/ports.ts'
+
+const topic = 'orders'
+const groupId = 'app-orders'
+const soon = () => Date.now() + 30_000
+const text = (value: string) => new TextEncoder().encode(value)
+const ok: InvokeReply = { status: 200, payload: 'null' }
+const thrown: InvokeReply = { status: 200, error: 'Unhandled', payload: '{"errorType":"Error"}' }
+const throttled: InvokeReply = { status: 429, error: 'Unhandled', payload: '{}' }
+const record = (value: string, change: Partial<LogRecord> = {}): LogRecord => ({
+  key: null,
+  value: text(value),
+  timestamp: 7,
+  headers: [],
+  ...change,
+})
+const records = (count: number, name = 'r') => Array.from({ length: count }, (_, i) => record(`${name}${i}`))
+
+const open: EventSourceMapping[] = []
+afterEach(() => Promise.all(open.splice(0).map((mapping) => mapping.stop())))
+
+/** A topic with these records per partition, and a mapping on it that notes what it delivered and reported. */
+async function scene(contents: readonly (readonly LogRecord[])[], change: Partial<EventSourceMappingConfig> = {}) {
+  const kafka = createMemoryKafka()
+  await kafka.admin.create([{ topic, partitions: contents.length, config: {} }], soon())
+  const produce = (partition: number, records: readonly LogRecord[]) => kafka.produce([{ topic, partition, records }])
+  for (const [partition, content] of contents.entries()) if (content.length > 0) produce(partition, content)
+  const events: KafkaEvent[] = []
+  const reports: MappingEvent[] = []
+  const { invoke = async () => ok, ...rest } = change
+  const map = (more: Partial<EventSourceMappingConfig> = {}) => {
+    const mapping = createEventSourceMapping({
+      ...{ reader: kafka.reader, admin: kafka.admin, topic, partitions: contents.length, groupId, windowMs: 0, retryDelayMs: () => 0 },
+      ...rest,
+      ...more,
+      onEvent: (event) => reports.push(event),
+      async invoke(event) {
+        events.push(event)
+        return invoke(event)
+      },
+    })
+    open.push(mapping)
+    return mapping
+  }
+  const committed = async () =>
+    (
+      await kafka.admin.groupOffsets(
+        groupId,
+        contents.map((_, partition) => ({ topic, partition })),
+        soon(),
+      )
+    ).map(({ offset }) => offset)
+  return { kafka, produce, events, reports, map, committed }
+}
+
+async function run(mapping: EventSourceMapping): Promise<void> {
+  await mapping.start()
+  await mapping.idle()
+}
+
+/** What was delivered, as `partition: values` per event. */
+const deliveries = (events: readonly KafkaEvent[]) =>
+  events.map((event) =>
+    Object.values(event.records)
+      .map((list) => `${list[0]?.partition}: ${list.map(({ value }) => atob(value ?? '')).join(' ')}`)
+      .join(', '),
+  )
+
+describe('an event', () => {
+  it('holds records of several partitions exactly as the service sends them', async () => {
+    const headers = [
+      ['trace', Uint8Array.of(1, 255)],
+      ['trace', null],
+    ] as const
+    const { events, map } = await scene(
+      [[record('a', { key: text('k'), headers }), { key: null, value: null, timestamp: 8, headers: [] }], [], [record('')]],
+      { bootstrapServers: ['b-1:9092', 'b-2:9092'] },
+    )
+    await run(map())
+    const common = { topic, timestampType: 'CREATE_TIME', headers: [] }
+    expect(events).toEqual([
+      {
+        eventSource: 'SelfManagedKafka',
+        bootstrapServers: 'b-1:9092,b-2:9092',
+        records: {
+          'orders-0': [
+            {
+              ...common,
+              partition: 0,
+              offset: 0,
+              timestamp: 7,
+              key: 'aw==',
+              value: 'YQ==',
+              headers: [{ trace: [1, 255] }, { trace: null }],
+            },
+            { ...common, partition: 0, offset: 1, timestamp: 8 },
+          ],
+          'orders-2': [{ ...common, partition: 2, offset: 0, timestamp: 7, value: '' }],
+        },
+      },
+    ])
+    expect(Object.keys(events[0]?.records['orders-0']?.[1] ?? {})).toEqual([
+      'topic',
+      'partition',
+      'offset',
+      'timestamp',
+      'timestampType',
+      'headers',
+    ])
+  })
+
+  it('is one of Amazon MSK where the mapping has an ARN', async () => {
+    const eventSourceArn = 'arn:aws:kafka:us-east-1:123456789012:cluster/demo'
+    const { events, map } = await scene([records(1)], { eventSourceArn })
+    await run(map())
+    expect(events.map(({ records, ...source }) => source)).toEqual([
+      { eventSource: 'aws:kafka', eventSourceArn, bootstrapServers: 'localhost:9092' },
+    ])
+  })
+
+  it('ends at the batch size, oldest partition first', async () => {
+    const { events, map } = await scene([records(5, 'a'), records(2, 'b')], { batchSize: 3, concurrencyMax: 1 })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: a0 a1 a2', '0: a3 a4, 1: b0', '1: b1'])
+  })
+
+  it('takes evenly from all partitions where it is told to', async () => {
+    const { events, map } = await scene([records(4, 'a'), records(2, 'b')], { batchSize: 4, concurrencyMax: 1, mix: 'spread' })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: a0 a1, 1: b0 b1', '0: a2 a3'])
+  })
+
+  it('waits for its window until the batch is full', async () => {
+    const { events, map, produce } = await scene([records(2)], { batchSize: 3, windowMs: 3_600_000 })
+    const mapping = map()
+    await mapping.start()
+    await expect.poll(() => mapping.positions()[0]?.highWatermark).toBe(2)
+    produce(0, [record('last')])
+    await mapping.idle()
+    expect(deliveries(events)).toEqual(['0: r0 r1 last'])
+  })
+
+  it('stays below 6 MB of JSON', async () => {
+    const large = Array.from({ length: 24 }, () => record('x'.repeat(900_000)))
+    const { events, map } = await scene([large], {})
+    await run(map())
+    const sizes = events.map((event) => JSON.stringify(event).length)
+    const counts = events.map((event) => event.records['orders-0']?.length ?? 0)
+    expect([counts[0], Math.max(...counts), counts.reduce((sum, count) => sum + count)]).toEqual([5, 5, 24])
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(6 * 2 ** 20)
+  })
+
+  it('never exceeds the limit, whatever keys, values and headers are', async () => {
+    const bytes = fc.option(fc.uint8Array({ maxLength: 60 }), { nil: null })
+    const header = fc.tuple(fc.string({ unit: 'binary', maxLength: 12 }), bytes)
+    const content = fc.array(
+      fc.record({ key: bytes, value: bytes, timestamp: fc.maxSafeNat(), headers: fc.array(header, { maxLength: 3 }) }),
+      { minLength: 1 },
+    )
+    await fc.assert(
+      fc.asyncProperty(content, async (list) => {
+        const { events, map } = await scene([list], { payloadBytesMax: 3_000 })
+        await run(map())
+        const sizes = events.map((event) => Buffer.byteLength(JSON.stringify(event)))
+        expect(sizes.filter((size) => size > 3_000)).toEqual([])
+        expect(events.flatMap((event) => event.records['orders-0'] ?? []).map(({ offset }) => offset)).toEqual(list.map((_, i) => i))
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
+
+describe('a position', () => {
+  it('begins at the start of the log, at its end with LATEST, and at the commit where there is one', async () => {
+    const { events, map, produce, committed, kafka } = await scene([records(2, 'old')])
+    const latest = map({ startingPosition: 'LATEST' })
+    await run(latest)
+    produce(0, records(1, 'new'))
+    await latest.idle()
+    await latest.stop()
+    expect([deliveries(events), await committed()]).toEqual([['0: new0'], [3]])
+    events.length = 0
+    await run(map({ groupId: 'another' }))
+    expect(deliveries(events)).toEqual(['0: old0 old1 new0'])
+    events.length = 0
+    await kafka.admin.commitGroupOffsets(groupId, [{ topic, partition: 0, offset: 1 }], soon())
+    await run(map({ startingPosition: 'LATEST' }))
+    expect(deliveries(events)).toEqual(['0: old1 new0'])
+  })
+
+  it('is committed after success only', async () => {
+    let commits: readonly number[] = []
+    const { map, committed } = await scene([records(2), records(1)], {
+      invoke: async () => {
+        commits = await committed()
+        return ok
+      },
+    })
+    await run(map())
+    expect([commits, await committed()]).toEqual([[], [2, 1]])
+  })
+
+  it('passes markers and aborted records, and stops at an open transaction', async () => {
+    const { events, map, kafka } = await scene([[]])
+    const session = async (name: string) => {
+      const txn = await kafka.txnLog.open({ transactionalId: name, transactionTimeoutMs: 60_000, deadlineMs: soon() })
+      await txn.append([{ topic, partition: 0, records: records(2, name) }], soon())
+      return txn
+    }
+    await (await session('committed')).commit(soon())
+    await (await session('aborted')).abort(soon())
+    const mapping = map()
+    await run(mapping)
+    const hanging = await session('open')
+    await mapping.idle()
+    expect(deliveries(events)).toEqual(['0: committed0 committed1'])
+    expect(mapping.positions()).toEqual([{ partition: 0, position: 6, lastStableOffset: 6, highWatermark: 6 }])
+    await hanging.commit(soon())
+    await mapping.idle()
+    expect(deliveries(events)).toEqual(['0: committed0 committed1', '0: open0 open1'])
+    expect(mapping.positions()).toEqual([{ partition: 0, position: 9, lastStableOffset: 9, highWatermark: 9 }])
+  })
+
+  it('that has left the log is reset to its start, and reported', async () => {
+    const { events, reports, map, kafka } = await scene([records(5)])
+    await kafka.admin.commitGroupOffsets(groupId, [{ topic, partition: 0, offset: 1 }], soon())
+    kafka.truncate({ topic, partition: 0, offset: 3 })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: r3 r4'])
+    expect(reports.filter(({ kind }) => kind === 'reset')).toEqual([
+      { kind: 'reset', records: 0, partitions: [0], detail: 'offset 1 is not in the log' },
+    ])
+  })
+})
+
+describe('a failing batch', () => {
+  it('comes again, whole, until it succeeds, while other partitions go on', async () => {
+    let failures = 4
+    const { events, map, committed } = await scene([records(2, 'a'), records(1, 'b')], {
+      batchSize: 2,
+      invoke: async (event) => (event.records['orders-0'] && failures-- > 0 ? thrown : ok),
+    })
+    await run(map())
+    const seen = deliveries(events)
+    expect(seen.filter((delivery) => delivery === '0: a0 a1')).toHaveLength(5)
+    expect(seen.filter((delivery) => delivery === '1: b0')).toHaveLength(1)
+    expect(await committed()).toEqual([2, 1])
+  })
+
+  it('is reported with its error, and a rejected call counts as one', async () => {
+    let calls = 0
+    const { reports, map } = await scene([records(1)], {
+      invoke: async () => {
+        if (++calls === 2) throw new Error('boom')
+        return calls === 1 ? thrown : ok
+      },
+    })
+    await run(map())
+    const about = { records: 1, partitions: [0] }
+    expect(reports.map(({ durationMs, ...report }) => report)).toEqual([
+      { kind: 'invoke', ...about },
+      { kind: 'failure', ...about, detail: '{"errorType":"Error"}' },
+      { kind: 'invoke', ...about },
+      { kind: 'failure', ...about, detail: 'boom' },
+      { kind: 'invoke', ...about },
+      { kind: 'success', ...about },
+    ])
+  })
+
+  it('is left uncommitted by a stop', async () => {
+    const { map, committed, events } = await scene([records(1)], { invoke: async () => thrown, retryDelayMs: () => 3_600_000 })
+    const mapping = map()
+    await mapping.start()
+    await expect.poll(() => events.length).toBe(1)
+    await mapping.stop()
+    await mapping.idle()
+    expect([events.length, await committed()]).toEqual([1, []])
+  })
+
+  it('that is throttled makes no attempt', async () => {
+    const replies = [throttled, throttled, { ...throttled, status: 500 }]
+    const dropped: string[] = []
+    const { events, map } = await scene([records(1)], {
+      provisioned: { retriesMax: 0, onFailure: async (_, condition) => void dropped.push(condition) },
+      invoke: async () => replies.shift() ?? ok,
+    })
+    await run(map())
+    expect([events.length, dropped]).toEqual([4, []])
+  })
+})
+
+describe('the provisioned mode', () => {
+  const poison = (bad: string) => async (event: KafkaEvent) =>
+    Object.values(event.records).some((list) => list.some(({ value }) => atob(value ?? '') === bad)) ? thrown : ok
+
+  it('sends a batch to its destination after the last attempt, and goes on', async () => {
+    const dropped: [string[], string][] = []
+    const { events, map, committed } = await scene([[record('bad'), record('good')]], {
+      batchSize: 1,
+      provisioned: { retriesMax: 2, onFailure: async (event, condition) => void dropped.push([deliveries([event]), condition]) },
+      invoke: poison('bad'),
+    })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: bad', '0: bad', '0: bad', '0: good'])
+    expect(dropped).toEqual([[['0: bad'], 'RetryAttemptsExhausted']])
+    expect(await committed()).toEqual([2])
+  })
+
+  it('tries ten times again where only a destination is set', async () => {
+    const { events, map } = await scene([records(1, 'bad')], { provisioned: { onFailure: async () => {} }, invoke: async () => thrown })
+    await run(map())
+    expect(events).toHaveLength(11)
+  })
+
+  it('gives up records above their age', async () => {
+    const dropped: string[] = []
+    const { events, map } = await scene([[record('old', { timestamp: 0 })]], {
+      provisioned: { recordAgeMsMax: 60_000, onFailure: async (_, condition) => void dropped.push(condition) },
+      invoke: async () => thrown,
+    })
+    await run(map())
+    expect([events.length, dropped]).toEqual([1, ['MaximumRecordAgeExceeded']])
+  })
+
+  it('halves a failing batch down to the bad record', async () => {
+    const { events, map } = await scene([records(2, 'a'), records(2, 'b')], {
+      provisioned: { bisect: true, retriesMax: 0 },
+      invoke: poison('b0'),
+    })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: a0 a1, 1: b0 b1'])
+    const again = await scene([records(2, 'a'), records(2, 'b')], { provisioned: { bisect: true, retriesMax: 1 }, invoke: poison('b0') })
+    await run(again.map())
+    expect(deliveries(again.events)).toEqual(['0: a0 a1, 1: b0 b1', '0: a0 a1', '1: b0 b1', '1: b0', '1: b0', '1: b1'])
+  })
+
+  it('repeats only what a partial batch response lists, and everything where it lists something else', async () => {
+    const failures = (...items: [string, number][]): InvokeReply => ({
+      status: 200,
+      payload: JSON.stringify({ batchItemFailures: items.map(([partition, offset]) => ({ itemIdentifier: { partition, offset } })) }),
+    })
+    const replies = [
+      failures(['orders-0', 1], ['orders-1', 0]),
+      failures(['orders-0', 9]),
+      failures(['orders-0', 1]),
+      { status: 200, payload: '{' },
+      failures(),
+    ]
+    const { events, map } = await scene([records(2, 'a'), records(1, 'b')], {
+      provisioned: { partialBatchResponse: true },
+      invoke: async () => replies.shift() ?? ok,
+    })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: a0 a1, 1: b0', '0: a1, 1: b0', '0: a1, 1: b0', '0: a1', '0: a1'])
+  })
+
+  it('is not needed for the loss of a single record above 6 MB', async () => {
+    const { events, reports, map, committed } = await scene([[record('x'.repeat(5_000_000)), record('small')]])
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: small'])
+    expect(reports[0]).toEqual({ kind: 'dropped', records: 1, partitions: [0], detail: 'MaximumPayloadSizeExceeded' })
+    expect(await committed()).toEqual([2])
+  })
+})
+
+describe('a fault', () => {
+  const once = () => {
+    let left = 1
+    return () => left-- > 0
+  }
+
+  it('delivers a batch twice, one after the other', async () => {
+    const { events, map } = await scene([records(2)], { batchSize: 1, faults: { duplicate: once() } })
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: r0', '0: r0', '0: r1'])
+  })
+
+  it('delivers a batch twice at the same time', async () => {
+    let now = 0
+    let most = 0
+    const { events, map } = await scene([records(2)], {
+      batchSize: 1,
+      faults: { overlap: once() },
+      invoke: async () => {
+        most = Math.max(most, ++now)
+        await new Promise(setImmediate)
+        now--
+        return ok
+      },
+    })
+    await run(map())
+    expect([deliveries(events), most]).toEqual([['0: r0', '0: r0', '0: r1'], 2])
+  })
+
+  it('loses a commit, and the batch comes again after a restart', async () => {
+    const { events, map, committed } = await scene([records(2)], { faults: { loseCommit: () => true } })
+    const first = map()
+    await run(first)
+    await first.stop()
+    expect(await committed()).toEqual([])
+    await run(map())
+    expect(deliveries(events)).toEqual(['0: r0 r1', '0: r0 r1'])
+  })
+})
+
+describe('delivery', () => {
+  it('keeps one batch per partition in flight, and no more invocations than allowed', async () => {
+    const partitions = new Map<number, number>()
+    const highest = { perPartition: 0, atAll: 0 }
+    let running = 0
+    const { events, map } = await scene(
+      Array.from({ length: 6 }, (_, i) => records(40, `${i}-`)),
+      {
+        batchSize: 7,
+        concurrencyMax: 4,
+        async invoke(event) {
+          const here = Object.values(event.records).map((list) => list[0]?.partition ?? -1)
+          highest.atAll = Math.max(highest.atAll, ++running)
+          for (const partition of here) {
+            const now = (partitions.get(partition) ?? 0) + 1
+            partitions.set(partition, now)
+            highest.perPartition = Math.max(highest.perPartition, now)
+          }
+          await new Promise(setImmediate)
+          for (const partition of here) partitions.set(partition, (partitions.get(partition) ?? 0) - 1)
+          running--
+          return ok
+        },
+      },
+    )
+    await run(map())
+    expect(highest).toEqual({ perPartition: 1, atAll: 4 })
+    const delivered = events.flatMap((event) => Object.values(event.records).flat())
+    const offsets = (partition: number) => delivered.filter((one) => one.partition === partition).map(({ offset }) => offset)
+    expect([0, 1, 2, 3, 4, 5].map(offsets)).toEqual(Array.from({ length: 6 }, () => Array.from({ length: 40 }, (_, i) => i)))
+  })
+
+  it('reaches every record in order, whatever fails', async () => {
+    const contents = fc.array(fc.nat({ max: 12 }), { minLength: 1, maxLength: 4 })
+    const replies = fc.infiniteStream(fc.constantFrom(ok, ok, thrown, throttled))
+    await fc.assert(
+      fc.asyncProperty(contents, replies, fc.integer({ min: 1, max: 9 }), async (counts, stream, batchSize) => {
+        const handled: string[] = []
+        const { map } = await scene(
+          counts.map((count, i) => records(count, `${i}-`)),
+          {
+            batchSize,
+            async invoke(event) {
+              const reply = stream.next().value
+              if (!reply.error) handled.push(...Object.values(event.records).flatMap((list) => list.map(({ value }) => atob(value ?? ''))))
+              return reply
+            },
+          },
+        )
+        const mapping = map()
+        await run(mapping)
+        await mapping.stop()
+        const of = (partition: number) => handled.filter((value) => value.startsWith(`${partition}-`))
+        expect(counts.map((_, i) => of(i))).toEqual(counts.map((count, i) => Array.from({ length: count }, (_, n) => `${i}-${n}`)))
+      }),
+      { numRuns: 60 },
+    )
+  })
+})

@@ -99,6 +99,7 @@ const propertiesOf = (
     'transaction.state.log.num.partitions': '3',
     'transaction.state.log.replication.factor': replicas,
     'transaction.state.log.min.isr': replicasMin,
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
     'share.coordinator.state.topic.num.partitions': '1',
     'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': replicasMin,

@@ -41,7 +41,7 @@ export const createMemoryPartitionReader = (topics: Topics, coordinator: Coordin
     async fetch(requests, { waitMs, deadlineMs }) {
       assertInTime(now, deadlineMs, 'fetch')
       const answers = readAll(requests)
-      const patienceMs = Math.min(waitMs, deadlineMs - now())
+      const patienceMs = Math.min(waitMs, deadlineMs - now(), coordinator.nextExpiryMs() - now())
       if (patienceMs <= 0 || requests.length === 0 || anythingNew(answers, requests)) return answers
       await waitForNew(requests, patienceMs)
       return readAll(requests)

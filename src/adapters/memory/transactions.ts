@@ -49,6 +49,13 @@ export class Coordinator {
     for (const partition of transaction.partitions) partition.end(transaction, committed)
   }
 
+  /** When the next open transaction outlives its timeout. */
+  nextExpiryMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const { expiresMs } of this.#open) next = Math.min(next, expiresMs)
+    return next
+  }
+
   /** Aborts the transactions that outlived their timeout and fences their sessions, as a broker does in the background. */
   expire(): void {
     if (this.#open.size === 0) return

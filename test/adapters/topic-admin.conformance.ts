@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { commitValues, type KafkaHarness, linesTo, type MakeKafkaHarness, newTopic, soon, unique } from './kafka-harness.ts'
+
+/** What every {@link TopicAdmin} must do. */
+export const topicAdminConformance = (name: string, make: MakeKafkaHarness): void => {
+  describe(`TopicAdmin: ${name}`, () => {
+    let harness: KafkaHarness
+    beforeAll(async () => {
+      harness = await make()
+    })
+    afterAll(() => harness.close())
+
+    test('describes the topics that exist, in request order', async () => {
+      const [a, b] = [await newTopic(harness, 3), await newTopic(harness, 1)]
+      expect(await harness.ports.admin.describe([b, unique('missing'), a], soon())).toEqual([
+        { topic: b, partitions: 1 },
+        { topic: a, partitions: 3 },
+      ])
+    })
+
+    test('a topic takes records as soon as it is created', async () => {
+      const topic = unique('compacted')
+      await harness.ports.admin.create([{ topic, partitions: 2, config: { 'cleanup.policy': 'compact' } }], soon())
+      await commitValues(harness, { topic, partition: 1 }, ['a'])
+      expect(await linesTo(harness.ports.reader, { topic, partition: 1 }, 2)).toEqual(['0 a'])
+    })
+
+    test('creating what exists leaves it as it is and creates the rest', async () => {
+      const [old, fresh] = [await newTopic(harness, 2), unique('fresh')]
+      await commitValues(harness, { topic: old, partition: 0 }, ['kept'])
+      await harness.ports.admin.create(
+        [
+          { topic: old, partitions: 2, config: {} },
+          { topic: fresh, partitions: 1, config: {} },
+        ],
+        soon(),
+      )
+      expect(await harness.ports.admin.describe([old, fresh], soon())).toEqual([
+        { topic: old, partitions: 2 },
+        { topic: fresh, partitions: 1 },
+      ])
+      expect(await linesTo(harness.ports.reader, { topic: old, partition: 0 }, 2)).toEqual(['0 kept'])
+    })
+
+    test('another partition count is TOPIC_MISMATCH and creates nothing', async () => {
+      const [old, fresh] = [await newTopic(harness, 2), unique('fresh')]
+      const specs = [
+        { topic: fresh, partitions: 1, config: {} },
+        { topic: old, partitions: 4, config: {} },
+      ]
+      const message = `topic ${old} has 2 partitions and 4 were asked for`
+      await expect(harness.ports.admin.create(specs, soon())).rejects.toMatchObject({ code: 'TOPIC_MISMATCH', message })
+      expect(await harness.ports.admin.describe([old, fresh], soon())).toEqual([{ topic: old, partitions: 2 }])
+    })
+
+    test('a deleted topic is gone, and a new one of its name is empty', async () => {
+      const topic = await newTopic(harness)
+      await commitValues(harness, { topic, partition: 0 }, ['a'])
+      await harness.ports.admin.delete([topic, unique('missing')], soon())
+      expect(await harness.ports.admin.describe([topic], soon())).toEqual([])
+      await harness.ports.admin.create([{ topic, partitions: 1, config: {} }], soon())
+      expect(await harness.ports.reader.bounds([{ topic, partition: 0 }], soon())).toEqual([
+        { topic, partition: 0, logStartOffset: 0, highWatermark: 0 },
+      ])
+    })
+
+    test('group offsets are kept by group and partition, the last commit wins', async () => {
+      const topic = await newTopic(harness, 3)
+      const [one, other] = [unique('group'), unique('group')]
+      const { admin } = harness.ports
+      const partitions = [2, 1, 0].map((partition) => ({ topic, partition }))
+      expect(await admin.groupOffsets(one, partitions, soon())).toEqual([])
+      await admin.commitGroupOffsets(
+        one,
+        [
+          { topic, partition: 0, offset: 5 },
+          { topic, partition: 2, offset: 7 },
+        ],
+        soon(),
+      )
+      await admin.commitGroupOffsets(one, [{ topic, partition: 0, offset: 6 }], soon())
+      await admin.commitGroupOffsets(other, [{ topic, partition: 1, offset: 0 }], soon())
+      expect(await admin.groupOffsets(one, partitions, soon())).toEqual([
+        { topic, partition: 2, offset: 7 },
+        { topic, partition: 0, offset: 6 },
+      ])
+      expect(await admin.groupOffsets(other, partitions, soon())).toEqual([{ topic, partition: 1, offset: 0 }])
+    })
+
+    test('an offset for a topic that does not exist is TOPIC_MISSING', async () => {
+      const offsets = [{ topic: unique('missing'), partition: 0, offset: 1 }]
+      await expect(harness.ports.admin.commitGroupOffsets(unique('group'), offsets, soon())).rejects.toMatchObject({
+        code: 'TOPIC_MISSING',
+      })
+    })
+  })
+}

@@ -21,8 +21,8 @@ const rooms: Record<string, readonly string[]> = {
   'src/adapters/kafkajs': ['runtime/ports', 'state/backend', 'processor', 'errors', 'invariant'],
   'src/adapters/dynamodb': ['runtime/ports', 'state/backend', 'processor', 'errors', 'invariant'],
   'src/adapters/memory': ['runtime/ports', 'state/backend', 'processor', 'errors', 'invariant'],
-  'src/lambda': ['runtime', 'topology', 'processor', 'adapters', 'errors'],
-  'src/local': ['runtime', 'topology', 'processor', 'adapters', 'lambda', 'errors'],
+  'src/lambda': ['runtime', 'topology', 'state/backend', 'processor', 'adapters', 'errors'],
+  'src/local': ['runtime', 'topology', 'state/backend', 'processor', 'adapters', 'lambda', 'errors'],
   'src/testing': ['runtime', 'topology', 'state', 'processor', 'serde', 'adapters/memory', 'errors'],
   'src/cli': [
     'index',
@@ -42,8 +42,8 @@ const rooms: Record<string, readonly string[]> = {
   'src/index': ['dsl', 'topology', 'processor', 'serde', 'errors'],
   functions: ['index'],
   'functions/*/handler': ['index', 'lambda', 'functions/*/topology'],
-  'infra/constructs': ['topology', 'errors', 'infra/handlers/topic-plan', 'infra/handlers/kafka-security'],
-  'infra/handlers': ['adapters/kafkajs', 'runtime/ports', 'topology', 'errors'],
+  'infra/constructs': ['topology', 'errors', 'infra/handlers/topic-plan', 'lambda/kafka-security'],
+  'infra/handlers': ['adapters/kafkajs', 'lambda/kafka-security', 'runtime/ports', 'topology', 'errors'],
   'infra/stacks': ['infra/constructs', 'topology'],
   'infra/app': ['infra/stacks', 'functions/*/topology'],
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { topicPlan } from '../../infra/constructs/internal-topics.ts'
 import { handler } from '../../infra/handlers/internal-topics.ts'
-import { iamToken } from '../../src/lambda/kafka-security.ts'
-import { presignedUrl, signedHeaders } from '../../src/lambda/sigv4.ts'
 import { createInternalTopics } from '../../infra/handlers/topic-plan.ts'
 import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
+import { iamToken } from '../../src/lambda/kafka-security.ts'
+import { presignedUrl, signedHeaders } from '../../src/lambda/sigv4.ts'
 import { counting } from './fixture.ts'
 
 const soon = () => Date.now() + 1000

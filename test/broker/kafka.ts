@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { Kafka, logLevel } from 'kafkajs'
+import { metadata } from '../../src/adapters/kafkajs/apis.ts'
+import { Cluster } from '../../src/adapters/kafkajs/cluster.ts'
 import { freePorts, type JavaProcess, startJava, untilReady } from './java-process.ts'
 import { jarsOf } from './real-parts.ts'
 
@@ -114,13 +115,12 @@ const propertiesOf = (
 
 /** A broker answers long before it takes part: it is ready once the metadata that it gives out lists everybody. */
 const assertListed = async (broker: string, count: number): Promise<void> => {
-  const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING, connectionTimeout: 1000, retry: { retries: 0 } }).admin()
+  const [host = '', port] = broker.split(':')
+  const cluster = new Cluster([], { clientId: 'readiness', ssl: null, sasl: null })
   try {
-    await admin.connect()
-    const cluster = await admin.describeCluster()
-    if (cluster.brokers.length < count || cluster.controller === null)
-      throw new Error(`${cluster.brokers.length} of ${count} brokers are registered`)
+    const { brokers } = await cluster.send({ host, port: Number(port) }, metadata, { topics: [] }, Date.now() + 1000)
+    if (brokers.length < count) throw new Error(`${brokers.length} of ${count} brokers are registered`)
   } finally {
-    await admin.disconnect()
+    cluster.close('all')
   }
 }

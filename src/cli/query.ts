@@ -1,0 +1,45 @@
+import { StreamsError } from '../errors.ts'
+import { partitionOfKey } from '../runtime/partitioner.ts'
+import { commitTopic } from '../topology/internal-topics.ts'
+import { checkApplicationId } from '../topology/topology.ts'
+import { loadApp } from './apps.ts'
+import { type ClusterOptions, connect } from './connect.ts'
+
+/** `millrace query`: the row of one key, read from the table; exit code 1 and "no row" where there is none. */
+export const query = async (name: string, storeName: string, key: string, options: ClusterOptions): Promise<void> => {
+  const { topology } = await loadApp(name)
+  const applicationId = checkApplicationId(options.applicationId ?? name)
+  const sub = topology.subTopologies.find((it) => it.stores.some((store) => store.name === storeName))
+  const store = sub?.stores.find((it) => it.name === storeName)
+  if (!sub || !store) {
+    const known = topology.subTopologies.flatMap((it) => it.stores.map((one) => one.name)).join(', ') || 'none'
+    throw new StreamsError('INPUT_INVALID', `${name} has no store "${storeName}"`, { remedy: `Choose one of: ${known}` })
+  }
+  if (options.brokers === undefined) {
+    throw new StreamsError('CONFIG_INVALID', 'An embedded table is gone with its process: --brokers and --table-endpoint are missing', {
+      remedy: 'Say where the application runs: --brokers HOST:PORT --table-endpoint URL',
+    })
+  }
+  const connection = connect(options, applicationId)
+  try {
+    const deadlineMs = Date.now() + 30_000
+    const topic = commitTopic(applicationId, sub.name)
+    const [commits] = await connection.kafka.admin.describe([topic], deadlineMs)
+    if (!commits)
+      throw new StreamsError('TOPIC_MISSING', `Topic ${topic} does not exist: no application "${applicationId}" has run on this cluster`)
+    const keyBytes = store.keySerde.serialize(store.keySerde.name === 'string' ? key : JSON.parse(key), topic)
+    const task = { subTopology: sub.name, partition: partitionOfKey(keyBytes, commits.partitions) }
+    const gen = (await connection.table.readTask(task, deadlineMs))?.checkpoint?.gen ?? 0
+    const [row] = await connection.table.get([{ ...task, gen, store: storeName, key: keyBytes }], deadlineMs)
+    if (!row?.value) {
+      process.stdout.write('no row\n')
+      process.exitCode = 1
+      return
+    }
+    process.stdout.write(
+      `${JSON.stringify(store.valueSerde.deserialize(row.value, topic))}  (at ${new Date(row.timestamp).toISOString()}, transaction ${row.seq})\n`,
+    )
+  } finally {
+    await connection.close()
+  }
+}

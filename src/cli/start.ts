@@ -1,0 +1,121 @@
+import { StreamsError } from '../errors.ts'
+import { createLocalEngine, type LocalEngine } from '../local/local-engine.ts'
+import { feedInput } from '../local/local-input.ts'
+import { checkApplicationId } from '../topology/topology.ts'
+import { type App, loadApp } from './apps.ts'
+import { type ClusterOptions, type Connection, connect } from './connect.ts'
+import { type AppInput, inputPartition, inputsOf } from './inputs.ts'
+import { count, showProgress } from './progress.ts'
+import { flowTable, storeTables } from './report.ts'
+
+export interface StartOptions extends ClusterOptions {
+  readonly input?: string
+  readonly partitions: string
+  readonly quiet?: boolean
+  readonly createTopics?: string
+}
+
+/** `millrace start`: topics and table, the app's functions behind emulated event sources, its input, and what came of it. */
+export const start = async (name: string, options: StartOptions): Promise<void> => {
+  const app = await loadApp(name)
+  const applicationId = checkApplicationId(options.applicationId ?? app.name)
+  const connection = connect(options, applicationId)
+  try {
+    const inputs = await inputsOf(app, options.input)
+    const engine = createLocalEngine({
+      topology: app.topology,
+      applicationId,
+      adapters: connection,
+      partitions: partitionsOf(options.partitions),
+      createUserTopics: options.createTopics !== 'no',
+    })
+    if (!options.quiet) process.stderr.write(`${app.name} as ${applicationId} on ${connection.description}\n`)
+    await engine.start()
+    try {
+      await run({ app, applicationId, engine, inputs, connection, quiet: options.quiet ?? false })
+    } finally {
+      await engine.stop()
+    }
+  } finally {
+    await connection.close()
+  }
+}
+
+interface Run {
+  readonly app: App
+  readonly applicationId: string
+  readonly engine: LocalEngine
+  readonly inputs: readonly AppInput[]
+  readonly connection: Connection
+  readonly quiet: boolean
+}
+
+const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Run): Promise<void> => {
+  const startMs = performance.now()
+  const totals = inputs.map((input) => input.total)
+  const total = totals.every((it) => it !== undefined) ? totals.reduce((sum, it) => sum + it, 0) : undefined
+  const progress = quiet ? undefined : showProgress(engine, total, process.stderr)
+  const fed = new Map<AppInput, number>()
+  try {
+    const feed = async (input: AppInput): Promise<void> => {
+      const partitions = engine.partitionsOf(input.topic)
+      const onFed = (records: number): void => {
+        fed.set(input, records)
+        progress?.fed([...fed.values()].reduce((sum, it) => sum + it, 0))
+      }
+      await feedInput(input, { kafka: connection.kafka, applicationId, partitions, partitionOf: inputPartition(partitions), onFed })
+    }
+    await Promise.race([Promise.all(inputs.map(feed)), engine.failed])
+    await engine.drained()
+  } finally {
+    progress?.end()
+  }
+  const seconds = (performance.now() - startMs) / 1000
+  const records = engine.stats().reduce((sum, it) => sum + it.recordsRead, 0)
+  const { requests, rowsRead, rowsWritten } = connection.table.metrics
+  process.stdout.write(
+    [
+      '',
+      await storeTables(app, engine, connection.table, applicationId),
+      '',
+      flowTable(engine),
+      '',
+      `${count(records)} records in ${seconds.toFixed(1)} s (${count(Math.round(records / seconds))} records/s); table: ${count(requests)} requests, ${count(rowsWritten)} rows written, ${count(rowsRead)} rows read`,
+      '',
+      nextSteps(app, applicationId, connection),
+      '',
+    ].join('\n'),
+  )
+}
+
+const nextSteps = ({ name, topology }: App, applicationId: string, { embedded }: Connection): string => {
+  const store = topology.subTopologies.flatMap((sub) => sub.stores)[0]?.name
+  const run = `npm start -- ${name} --brokers HOST:PORT --table-endpoint URL`
+  if (embedded) {
+    return [
+      'The embedded table is gone with this process. With a real Kafka and table it stays:',
+      `  ${run}`,
+      ...(store === undefined
+        ? []
+        : ['and a key of it is read with', `  npx millrace query ${name} ${store} KEY --brokers HOST:PORT --table-endpoint URL`]),
+      'Other things to try:',
+      `  npm start -- ${name} --input FILE     your own lines`,
+      `  npx millrace describe ${name}          the topology`,
+    ].join('\n')
+  }
+  return [
+    ...(store === undefined
+      ? []
+      : [
+          'Read a key of the table:',
+          `  npx millrace query ${name} ${store} KEY --application-id ${applicationId} --brokers ... --table-endpoint ...`,
+        ]),
+    'The same command again goes on where this run ended.',
+  ].join('\n')
+}
+
+const partitionsOf = (text: string): number => {
+  const partitions = Number(text)
+  if (Number.isInteger(partitions) && partitions > 0) return partitions
+  throw new StreamsError('CONFIG_INVALID', `--partitions takes a positive number, not "${text}"`)
+}

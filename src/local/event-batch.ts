@@ -38,6 +38,21 @@ export function eventRecordOf(topic: string, partition: number, record: FetchedR
   }
 }
 
+/**
+ * The record without key, value and headers: enough for a function that reads the log itself, at a sixth of the CPU
+ * (1.3 against 0.2-0.3 us a record).
+ */
+export const doorbellOf = (topic: string, partition: number, { offset, timestamp }: FetchedRecord): KafkaEventRecord => ({
+  topic,
+  partition,
+  offset,
+  timestamp,
+  timestampType: 'CREATE_TIME',
+  headers: noHeaders,
+})
+
+const noHeaders: KafkaEventRecord['headers'] = Object.freeze([])
+
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 
 /** Everything of a record's JSON but topic, key, value and headers, numbers at their longest; and its comma. */

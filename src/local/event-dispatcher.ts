@@ -31,7 +31,16 @@ export function createDispatcher(
   lifetime: Lifetime,
   onSettled: () => void,
 ): Dispatcher {
-  const { admin, topic, groupId, batchSize = 100, windowMs = 500, payloadBytesMax = 6 * 2 ** 20, concurrencyMax = 5 } = config
+  const {
+    admin,
+    topic,
+    groupId,
+    batchSize = 100,
+    windowMs = 500,
+    payloadBytesMax = 6 * 2 ** 20,
+    concurrencyMax = 5,
+    doorbells = false,
+  } = config
   const delivery = deliveryOf(config, lifetime)
   const inFlight = new Set<Promise<void>>()
   let windowBeganMs = 0
@@ -69,7 +78,7 @@ export function createDispatcher(
     let bytes = payloadBytesMax - envelopeBytes
     for (const lane of free) {
       if (records === 0) break
-      const part = take(lane, topic, { records: Math.min(records, share), bytes, atLeastOne: batch.length === 0 })
+      const part = take(lane, topic, { records: Math.min(records, share), bytes, atLeastOne: batch.length === 0, doorbells })
       if (part.records.length === 0) break
       batch.push({ partition: lane.partition, records: part.records })
       records -= part.records.length

@@ -29,6 +29,11 @@ export interface EventSourceMappingConfig {
   readonly concurrencyMax?: number
   /** A batch takes from the partition that waits longest first (default), or evenly from all. */
   readonly mix?: 'greedy' | 'spread'
+  /**
+   * Send records without key, value and headers, for a function in this process that reads the log itself: a sixth of the
+   * CPU. Batches are cut as if everything were there. Default: false.
+   */
+  readonly doorbells?: boolean
   /** Default: 100 ms, doubled up to 5 s. */
   readonly retryDelayMs?: (attempt: number) => number
   readonly provisioned?: ProvisionedMode

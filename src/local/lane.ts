@@ -1,6 +1,6 @@
 import type { KafkaEventRecord } from '../lambda/kafka-event.ts'
 import type { FetchedPartition, FetchedRecord } from '../runtime/ports.ts'
-import { eventRecordOf, payloadBytesOf } from './event-batch.ts'
+import { doorbellOf, eventRecordOf, payloadBytesOf } from './event-batch.ts'
 
 /** One partition between its log and the function: what was fetched and not yet delivered. */
 export interface Lane {
@@ -52,15 +52,16 @@ export function fill(lane: Lane, answer: FetchedPartition, nowMs: number): void 
 export function take(
   lane: Lane,
   topic: string,
-  limits: { readonly records: number; readonly bytes: number; readonly atLeastOne: boolean },
+  limits: { readonly records: number; readonly bytes: number; readonly atLeastOne: boolean; readonly doorbells: boolean },
 ): { readonly records: readonly KafkaEventRecord[]; readonly bytes: number } {
+  const recordOf = limits.doorbells ? doorbellOf : eventRecordOf
   const records: KafkaEventRecord[] = []
   let bytes = 0
   while (lane.head < lane.queue.length && records.length < limits.records) {
     const record = lane.queue[lane.head] as FetchedRecord
     const size = payloadBytesOf(topic, record)
     if (bytes + size > limits.bytes && !(limits.atLeastOne && records.length === 0)) break
-    records.push(eventRecordOf(topic, lane.partition, record))
+    records.push(recordOf(topic, lane.partition, record))
     bytes += size
     lane.head++
   }

@@ -41,6 +41,20 @@ export interface StreamsAppProps {
 /**
  * A topology as serverless functions: one function per sub-topology, polled from its topics and ticked once a minute, one
  * table for the state and the internal topics. Throws a StreamsError while the stack is made for what could not run.
+ *
+ * @example
+ * ```ts no-run
+ * import { App, Stack } from 'aws-cdk-lib'
+ * import { Vpc } from 'aws-cdk-lib/aws-ec2'
+ * import { StreamsBuilder } from 'millrace'
+ * import { iam, KafkaCluster, StreamsApp } from 'millrace/cdk'
+ *
+ * const topology = new StreamsBuilder().build()
+ * const stack = new Stack(new App(), 'WordCount')
+ * const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', { vpcId: 'vpc-1', availabilityZones: ['a'], privateSubnetIds: ['subnet-1'] })
+ * const cluster = KafkaCluster.msk('arn:aws:kafka:eu-west-1:111122223333:cluster/demo/0a1b2c3d', { auth: iam, vpc })
+ * new StreamsApp(stack, 'App', { topology, entry: 'functions/word-count/handler.ts', cluster, applicationId: 'word-count' })
+ * ```
  */
 export class StreamsApp extends Construct {
   readonly table: TableV2

@@ -21,7 +21,7 @@ const failure = (props: (stack: ReturnType<typeof emptyStack>) => Partial<Stream
 }
 const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
 
-describe('a deployment refuses', () => {
+describe('a deployment refuses', { timeout: 60_000 }, () => {
   it('stores and repartition topics with generated names, and says whose they are', () => {
     expect(failure(() => ({ topology: counting() }))).toEqual([
       'TOPOLOGY_INVALID',

@@ -30,7 +30,8 @@ function facts(clusterIn: (stack: Stack) => KafkaCluster) {
   }
 }
 
-describe('functions and event sources', () => {
+// A template takes a second or two, more on a busy machine.
+describe('functions and event sources', { timeout: 60_000 }, () => {
   it('use IAM on MSK, provisioned and serverless', () => {
     const expected = {
       source: clusterArn,

@@ -209,6 +209,17 @@ describe('the end', { timeout: 30_000 }, () => {
     await expect.poll(() => pids.map(stateOf).map((state) => (state === 'Z' ? 'gone' : state))).toEqual(['gone', 'gone', 'gone'])
   })
 
+  it('of a runtime by itself takes along what the handler started', async () => {
+    const lines: string[] = []
+    const answer = { errorType: 'Runtime.ExitError', errorMessage: 'RequestId: <id> Error: Runtime exited with error: exit status 0' }
+    expect(await ask(lambdaOf('handlers.child', { onLog: (line) => lines.push(line) }), 'exit')).toMatchObject({
+      error: 'Unhandled',
+      answer,
+    })
+    await expect.poll(() => lines).toEqual([expect.stringMatching(/^child \d+$/)])
+    await expect.poll(() => stateOf(Number(lines[0]?.slice(6)))).toMatch(/gone|Z/)
+  })
+
   it('by a kill of the parent leaves no process either', async () => {
     const pid = await new Promise<number>((resolve) => {
       execFile(process.execPath, [join(root, 'orphan-parent.ts')], (_, stdout) => resolve(Number(stdout)))

@@ -38,7 +38,8 @@ export class BundledFunction extends Construct {
     this.function = new NodejsFunction(this, 'Function', {
       entry,
       handler: 'handler',
-      description: props.description,
+      // Lambda's limit; names of topics may be longer.
+      description: props.description.slice(0, 256),
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMb,

@@ -3,6 +3,8 @@ import { CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Provider } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
+import { StreamsError } from '../../src/errors.ts'
+import type { InternalTopic } from '../../src/topology/internal-topics.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import type { TopicPlan } from '../handlers/topic-plan.ts'
 import { BundledFunction } from './bundled-function.ts'
@@ -23,7 +25,7 @@ export class InternalTopics extends Construct {
 
   constructor(scope: Construct, id: string, props: InternalTopicsProps) {
     super(scope, id)
-    const plan = topicPlan(props.applicationId, props.topology)
+    const plan = topicPlan(props.applicationId, props.topology, props.cluster)
     const creates = plan.internalTopics.map(({ name }) => name)
     const onEvent = new BundledFunction(this, 'Handler', {
       entry: fileURLToPath(new URL('../handlers/internal-topics.ts', import.meta.url)),
@@ -52,7 +54,8 @@ export class InternalTopics extends Construct {
 }
 
 /** The plain data that decides names, counts and configuration of the topics. */
-export function topicPlan(applicationId: string, topology: Topology): TopicPlan {
+export function topicPlan(applicationId: string, topology: Topology, { address }: Pick<KafkaCluster, 'address'>): TopicPlan {
+  const serverless = address.kind === 'msk' && address.serverless
   return {
     applicationId,
     subTopologies: topology.subTopologies.map(({ name, sourceTopics, sinks }) => ({
@@ -60,7 +63,30 @@ export function topicPlan(applicationId: string, topology: Topology): TopicPlan 
       sourceTopics,
       sinks: sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [{ topic }])),
     })),
-    internalTopics: topology.internalTopics(applicationId),
+    internalTopics: topology.internalTopics(applicationId).map((topic) => (serverless ? onServerless(topic) : topic)),
     userTopics: [...new Set([...topology.sourceTopics, ...topology.sinkTopics])],
   }
+}
+
+/** What MSK Serverless lets a topic set; it refuses to create a topic with anything else. */
+const serverlessSettings = [
+  'cleanup.policy',
+  'compression.type',
+  'max.message.bytes',
+  'message.timestamp.difference.max.ms',
+  'message.timestamp.type',
+  'retention.bytes',
+  'retention.ms',
+]
+/** Settings that this library would choose and that the cluster then chooses instead. */
+const leftToServerless = ['delete.retention.ms', 'segment.bytes']
+
+function onServerless(topic: InternalTopic): InternalTopic {
+  const refused = Object.keys(topic.config).find((name) => !serverlessSettings.includes(name) && !leftToServerless.includes(name))
+  if (refused !== undefined) {
+    throw new StreamsError('CONFIG_INVALID', `MSK Serverless does not let the topic "${topic.name}" set ${refused}`, {
+      remedy: `Leave it out of the logging of the store. It takes ${serverlessSettings.join(', ')}.`,
+    })
+  }
+  return { ...topic, config: Object.fromEntries(Object.entries(topic.config).filter(([name]) => serverlessSettings.includes(name))) }
 }

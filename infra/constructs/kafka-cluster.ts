@@ -41,7 +41,7 @@ export interface KafkaNetwork {
 
 /** The cluster's address: MSK is asked for its brokers at deployment, others are named. */
 export type KafkaAddress =
-  | { readonly kind: 'msk'; readonly clusterArn: string }
+  | { readonly kind: 'msk'; readonly clusterArn: string; readonly serverless: boolean }
   | { readonly kind: 'brokers'; readonly brokers: readonly string[] }
 
 /** A Kafka cluster that exists already: this library never creates or deletes one. */
@@ -61,12 +61,12 @@ export class KafkaCluster {
     if (options.auth.kind === 'scram' && options.auth.mechanism !== 'scram-sha-512') {
       throw new StreamsError('CONFIG_INVALID', `MSK knows SCRAM with SHA-512 only, not ${options.auth.mechanism}`)
     }
-    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn) }, options.auth, networkOf(options))
+    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn), serverless: false }, options.auth, networkOf(options))
   }
 
   /** An MSK Serverless cluster: IAM only. It takes at most 120 partitions of compacted topics. */
   static mskServerless(clusterArn: string, options: KafkaNetwork): KafkaCluster {
-    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn) }, iam, networkOf(options))
+    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn), serverless: true }, iam, networkOf(options))
   }
 
   /** Any other cluster, by its bootstrap servers (`host:port`). Without a VPC they must be reachable from the internet. */
@@ -83,6 +83,9 @@ export class KafkaCluster {
         'CONFIG_INVALID',
         'A cluster without authentication needs its vpc: Lambda does not poll open brokers on the internet',
       )
+    }
+    if (options.vpc !== undefined && (options.securityGroups ?? []).length === 0) {
+      throw new StreamsError('CONFIG_INVALID', 'Lambda polls brokers in a vpc with security groups of yours: name them in securityGroups')
     }
     return new KafkaCluster({ kind: 'brokers', brokers }, options.auth, networkOf(options))
   }

@@ -81,7 +81,9 @@ export class StreamsApp extends Construct {
       topology.subTopologies.map((subTopology) => {
         const task = new TaskFunction(this, `Task-${subTopology.name}`, { ...shared, subTopology })
         const sources = this.#poll(task, subTopology, props)
-        for (const trigger of [...sources, new Tick(task, 'Tick', task.function)]) trigger.node.addDependency(topics.resource)
+        // New code may write to topics that old code did not have, and what invokes it may read them.
+        const users = [task.function, ...sources, new Tick(task, 'Tick', task.function)]
+        for (const user of users) user.node.addDependency(topics.resource)
         return [subTopology.name, task]
       }),
     )

@@ -73,6 +73,8 @@ describe('the stack of the word count', () => {
     const [internal] = Object.keys(template.findResources('Custom::KafkaInternalTopics'))
     const mappings = Object.values(template.findResources('AWS::Lambda::EventSourceMapping'))
     expect(mappings.map(({ DependsOn }) => DependsOn)).toEqual([[internal], [internal]])
+    const tasks = Object.entries(template.findResources('AWS::Lambda::Function')).filter(([id]) => id.startsWith('AppTask'))
+    expect(tasks.map(([, { DependsOn }]) => DependsOn.includes(internal))).toEqual([true, true])
   })
 
   it('runs one bundle as one function per sub-topology, told by its environment which', () => {

@@ -75,6 +75,8 @@ describe('a deployment refuses', { timeout: 60_000 }, () => {
     )
     expect(() => KafkaCluster.selfManaged(['broker'], { auth: none })).toThrow('Bootstrap servers are a list of host:port, not "broker"')
     expect(() => KafkaCluster.selfManaged(['broker:9092'], { auth: none })).toThrow('needs its vpc')
+    const vpc = vpcIn(emptyStack())
+    expect(() => KafkaCluster.selfManaged(['broker:9092'], { auth: none, vpc })).toThrow('name them in securityGroups')
     const secret = undefined as never
     expect(() => KafkaCluster.msk(clusterArn, { auth: scram(secret, 'scram-sha-256'), vpc: vpcIn(emptyStack()) })).toThrow('SHA-512 only')
   })

@@ -1,3 +1,4 @@
+import { Serdes, StreamsBuilder } from 'millrace'
 import { describe, expect, it } from 'vitest'
 import { topicPlan } from '../../infra/constructs/internal-topics.ts'
 import { handler } from '../../infra/handlers/internal-topics.ts'
@@ -5,10 +6,12 @@ import { createInternalTopics } from '../../infra/handlers/topic-plan.ts'
 import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
 import { iamToken } from '../../src/lambda/kafka-security.ts'
 import { presignedUrl, signedHeaders } from '../../src/lambda/sigv4.ts'
-import { counting } from './fixture.ts'
+import { clusterArn, counting } from './fixture.ts'
 
 const soon = () => Date.now() + 1000
-const plan = JSON.parse(JSON.stringify(topicPlan('demo', counting('counts'))))
+const provisioned = { address: { kind: 'msk', clusterArn, serverless: false } } as const
+const serverless = { address: { kind: 'msk', clusterArn, serverless: true } } as const
+const plan = JSON.parse(JSON.stringify(topicPlan('demo', counting('counts'), provisioned)))
 const internal = ['demo-counts-changelog', 'demo-in-commits']
 
 describe('the internal topics', () => {
@@ -62,6 +65,24 @@ describe('the internal topics', () => {
       code: 'TOPIC_MISSING',
       message: 'The application "demo" uses topics that do not exist: in, out',
     })
+  })
+
+  it('set on MSK Serverless only what it lets them set', () => {
+    const compacted = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
+    const { internalTopics } = topicPlan('demo', counting('counts'), serverless)
+    expect(internalTopics.map(({ name, config }) => [name, config])).toEqual([
+      ['demo-counts-changelog', compacted],
+      ['demo-in-commits', compacted],
+    ])
+    const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
+    const builder = new StreamsBuilder()
+    builder
+      .stream('in', strings)
+      .groupByKey()
+      .count({ store: { name: 'counts', logging: { 'segment.ms': '1000' } } })
+    expect(() => topicPlan('demo', builder.build(), serverless)).toThrow(
+      'MSK Serverless does not let the topic "demo-counts-changelog" set segment.ms',
+    )
   })
 
   it('are kept when the stack is deleted, without a connection', async () => {

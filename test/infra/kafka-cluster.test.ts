@@ -8,6 +8,7 @@ import { clusterArn, resourcesOf, securityGroupId, subnetId, templateOf, vpcIn }
 
 const secretArn = (name: string) => `arn:aws:secretsmanager:eu-west-1:111122223333:secret:${name}-AbCdEf`
 const secret = (stack: Stack, name: string) => Secret.fromSecretCompleteArn(stack, name, secretArn(name))
+const groupsIn = (stack: Stack) => [SecurityGroup.fromSecurityGroupId(stack, 'Group', securityGroupId)]
 
 function facts(clusterIn: (stack: Stack) => KafkaCluster) {
   const template = templateOf(clusterIn)
@@ -83,7 +84,7 @@ describe('functions and event sources', { timeout: 60_000 }, () => {
       KafkaCluster.selfManaged(['a:9093'], {
         auth: tls(secret(stack, 'client'), secret(stack, 'root')),
         vpc: vpcIn(stack),
-        securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Group', securityGroupId)],
+        securityGroups: groupsIn(stack),
       })
     expect(facts(cluster)).toEqual({
       source: { Endpoints: { KafkaBootstrapServers: ['a:9093'] } },
@@ -101,9 +102,14 @@ describe('functions and event sources', { timeout: 60_000 }, () => {
   })
 
   it('use open brokers in a VPC', () => {
-    expect(facts((stack) => KafkaCluster.selfManaged(['a:9092'], { auth: none, vpc: vpcIn(stack) }))).toEqual({
+    expect(
+      facts((stack) => KafkaCluster.selfManaged(['a:9092'], { auth: none, vpc: vpcIn(stack), securityGroups: groupsIn(stack) })),
+    ).toEqual({
       source: { Endpoints: { KafkaBootstrapServers: ['a:9092'] } },
-      access: [{ Type: 'VPC_SUBNET', URI: `subnet:${subnetId}` }],
+      access: [
+        { Type: 'VPC_SUBNET', URI: `subnet:${subnetId}` },
+        { Type: 'VPC_SECURITY_GROUP', URI: `security_group:${securityGroupId}` },
+      ],
       brokers: 'a:9092',
       auth: { kind: 'none' },
       secrets: [],

@@ -14,10 +14,18 @@ export interface KafkaOptions {
   /** Added to, or in place of, the lines of server.properties. */
   readonly settings?: Readonly<Record<string, string>>
   readonly jvm?: readonly string[]
+  /** A second listener of a single broker, for clients that come another way, e.g. authenticated or through a proxy. */
+  readonly clients?: {
+    readonly protocol: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
+    /** The loopback port that clients are sent to; default: the listener's own. */
+    readonly advertisedPort?: number
+  }
 }
 
 export interface RunningKafka {
   readonly bootstrap: readonly string[]
+  /** The address of the listener for `clients`; empty without one. */
+  readonly clientsAddress: string
   /** kill -9 of one broker, or of all of them; the data stays until `stop`. */
   kill(broker?: number): Promise<void>
   /** Starts a killed broker again, with its data and its ports. */
@@ -29,10 +37,11 @@ export interface RunningKafka {
 const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'
 
 /** A Kafka cluster on free loopback ports: KRaft, each broker is a controller too, data in a temporary folder. */
-export const startKafka = async ({ brokers = 1, settings = {}, jvm = [] }: KafkaOptions = {}): Promise<RunningKafka> => {
+export const startKafka = async ({ brokers = 1, settings = {}, jvm = [], clients }: KafkaOptions = {}): Promise<RunningKafka> => {
   const jars = await jarsOf('kafka')
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'))
-  const ports = await freePorts(2 * brokers)
+  const ports = await freePorts(2 * brokers + 1)
+  const clientsPort = ports[2 * brokers] ?? 0
   const ids = Array.from({ length: brokers }, (_, id) => id)
   const fileOf = (id: number) => join(folder, `server-${id}.properties`)
   const classPath = ['-cp', join(jars, '*')]
@@ -41,6 +50,7 @@ export const startKafka = async ({ brokers = 1, settings = {}, jvm = [] }: Kafka
     await Promise.all([...running.values()].map((java) => java.signal('SIGKILL')))
     await rm(folder, { recursive: true, force: true })
   }
+  const listenerSettings = clients === undefined ? {} : clientsListener(ports, clientsPort, clients)
   const bootstrap = ids.map((id) => `127.0.0.1:${ports[id]}`)
   const launch = (id: number) => {
     const java = startJava(['-Xmx512m', ...jvm, ...classPath, 'kafka.Kafka', fileOf(id)], join(folder, `broker-${id}.log`))
@@ -50,7 +60,7 @@ export const startKafka = async ({ brokers = 1, settings = {}, jvm = [] }: Kafka
   try {
     await Promise.all(
       ids.map(async (id) => {
-        await writeFile(fileOf(id), propertiesOf(id, brokers, ports, join(folder, `data-${id}`), settings))
+        await writeFile(fileOf(id), propertiesOf(id, brokers, ports, join(folder, `data-${id}`), { ...listenerSettings, ...settings }))
         const format = ['-XX:TieredStopAtLevel=1', ...classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', fileOf(id)]
         await promisify(execFile)('java', format)
       }),
@@ -62,6 +72,7 @@ export const startKafka = async ({ brokers = 1, settings = {}, jvm = [] }: Kafka
   }
   return {
     bootstrap,
+    clientsAddress: clients === undefined ? '' : `127.0.0.1:${clientsPort}`,
     stop,
     async kill(broker) {
       const killed = broker === undefined ? [...running.values()] : [running.get(broker)]
@@ -71,6 +82,16 @@ export const startKafka = async ({ brokers = 1, settings = {}, jvm = [] }: Kafka
   }
 }
 
+const clientsListener = (
+  ports: readonly number[],
+  port: number,
+  { protocol, advertisedPort = port }: NonNullable<KafkaOptions['clients']>,
+) => ({
+  listeners: `PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},CLIENTS://127.0.0.1:${port}`,
+  'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports[0]},CLIENTS://127.0.0.1:${advertisedPort}`,
+  'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:${protocol}`,
+})
+
 const propertiesOf = (
   id: number,
   brokers: number,
@@ -78,7 +99,7 @@ const propertiesOf = (
   dataFolder: string,
   settings: Readonly<Record<string, string>>,
 ) => {
-  const controllers = ports.slice(brokers).map((port, node) => `${node}@127.0.0.1:${port}`)
+  const controllers = ports.slice(brokers, 2 * brokers).map((port, node) => `${node}@127.0.0.1:${port}`)
   const replicas = String(brokers)
   const replicasMin = String(Math.min(brokers, 2))
   const properties = {
@@ -94,6 +115,8 @@ const propertiesOf = (
     'auto.create.topics.enable': 'false',
     'default.replication.factor': replicas,
     'min.insync.replicas': replicasMin,
+    // Tests write times of their own choice; a broker would soon delete what looks older than a week.
+    'log.retention.ms': '-1',
     'group.initial.rebalance.delay.ms': '0',
     'offsets.topic.num.partitions': '3',
     'offsets.topic.replication.factor': replicas,

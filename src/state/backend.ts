@@ -145,18 +145,19 @@ const rowOverheadBytes = 128
  * Throws STATE_TOO_LARGE with the store, the size and the limit.
  */
 export function assertRowFits(row: StateRow): void {
-  const where = `store '${row.store}' of task ${row.subTopology}/${row.partition}`
-  if (row.key.length > keyBytesMax) {
-    throw new StreamsError('STATE_TOO_LARGE', `${where}: a key of ${row.key.length} bytes; the limit is ${keyBytesMax} bytes`)
-  }
+  if (row.key.length > keyBytesMax) throw tooLarge(row, 'key', row.key.length, keyBytesMax)
   const bytes = itemBytes(row)
-  if (bytes > itemBytesMax)
-    throw new StreamsError('STATE_TOO_LARGE', `${where}: a row of ${bytes} bytes; the limit is ${itemBytesMax} bytes`)
-  invariant(row.value !== null || row.expiresAtSeconds !== undefined, `a tombstone needs expiresAtSeconds (${where})`)
+  if (bytes > itemBytesMax) throw tooLarge(row, 'row', bytes, itemBytesMax)
+  if (row.value === null) invariant(row.expiresAtSeconds !== undefined, `a tombstone has expiresAtSeconds (store '${row.store}')`)
 }
 
-function itemBytes(row: StateRow): number {
-  let bytes = rowOverheadBytes + row.subTopology.length + row.store.length + row.key.length + (row.value?.length ?? 0)
-  for (const [name, value] of row.headers ?? []) bytes += 3 * name.length + (value?.length ?? 0) + 16
+function tooLarge({ store, subTopology, partition }: StateRow, what: 'key' | 'row', bytes: number, max: number): StreamsError {
+  const where = `store '${store}' of task ${subTopology}/${partition}`
+  return new StreamsError('STATE_TOO_LARGE', `${where}: a ${what} of ${bytes} bytes; the limit is ${max} bytes`)
+}
+
+function itemBytes({ subTopology, store, key, value, headers }: StateRow): number {
+  let bytes = rowOverheadBytes + subTopology.length + store.length + key.length + (value?.length ?? 0)
+  if (headers) for (const [name, value] of headers) bytes += 3 * name.length + (value?.length ?? 0) + 16
   return bytes
 }

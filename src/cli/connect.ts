@@ -4,6 +4,7 @@ import { createMemoryKafka } from '../adapters/memory/log.ts'
 import { createMemoryTable } from '../adapters/memory/table.ts'
 import { StreamsError } from '../errors.ts'
 import type { Adapters } from '../lambda/index.ts'
+import type { KafkaPorts } from '../runtime/ports.ts'
 
 export interface ClusterOptions {
   readonly brokers?: string
@@ -47,6 +48,20 @@ export const connect = (options: ClusterOptions, applicationId: string): Connect
   }
   return opened(adapters, { description: `Kafka at ${brokers}, table ${table} at ${tableEndpoint ?? region}`, embedded: false })
 }
+
+/** An in-memory log answers within microtasks; a turn of the event loop per fetch lets progress be drawn. */
+const withTurns = ({ txnLog, reader, admin }: KafkaPorts): KafkaPorts => ({
+  txnLog,
+  admin,
+  reader: {
+    bounds: (partitions, deadlineMs) => reader.bounds(partitions, deadlineMs),
+    fetch: async (requests, options) => {
+      await new Promise(setImmediate)
+      return reader.fetch(requests, options)
+    },
+    close: () => reader.close(),
+  },
+})
 
 /** DynamoDB Local takes any credentials; on this machine none need to be configured. */
 const endpointOf = (endpoint: string | undefined) => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import middy from '@middy/core'
 import { messageOf, StreamsError } from '../errors.ts'
 import { runInvocation } from '../runtime/invocation.ts'
-import type { InvocationOutcome, InvocationPorts, LogEntry, Trigger } from '../runtime/invocation-request.ts'
+import type { CommittedChunk, InvocationOutcome, InvocationPorts, LogEntry, Trigger } from '../runtime/invocation-request.ts'
 import { planOf, subTopologyNamed, type TaskPlan } from '../runtime/plan.ts'
 import { needsTick } from '../runtime/sweep.ts'
 import { createTaskMemory, type TaskMemory } from '../runtime/task-memory.ts'
@@ -24,6 +24,8 @@ export interface StreamsHandlerOptions {
   readonly adapters?: () => Adapters | Promise<Adapters>
   /** Default: one JSON line per entry to standard output; `debug` only with `MILLRACE_LOG=debug`. */
   readonly log?: (entry: LogEntry) => void
+  /** Told of every committed transaction. */
+  readonly onCommit?: (chunk: CommittedChunk) => void
   /** Told of every finished invocation of a task. */
   readonly onOutcome?: (outcome: InvocationOutcome & { readonly subTopology: string; readonly partition: number }) => void
 }
@@ -126,6 +128,7 @@ const startRunning = async (topology: Topology, options: StreamsHandlerOptions, 
       token: randomUUID,
       partitionsOf: (topic) => counts.get(topic) ?? partitionsOf(topic),
       log: (entry) => log({ applicationId, ...entry }),
+      ...(options.onCommit === undefined ? {} : { committed: options.onCommit }),
     },
   }
 }

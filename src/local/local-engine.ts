@@ -1,6 +1,6 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
 import { type Adapters, type LogEntry, streamsHandler } from '../lambda/index.ts'
-import type { InvocationOutcome } from '../runtime/invocation-request.ts'
+import type { CommittedChunk, InvocationOutcome } from '../runtime/invocation-request.ts'
 import { topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -179,12 +179,14 @@ const localFunction = (
   const total = { invocations: 0, transactions: 0, recordsRead: 0, recordsWritten: 0, rowsWritten: 0 }
   const onOutcome = (outcome: InvocationOutcome): void => {
     total.invocations++
-    total.transactions += outcome.transactions
-    total.recordsRead += outcome.recordsRead
-    total.recordsWritten += outcome.recordsWritten
     total.rowsWritten += outcome.rowsWritten
   }
-  const handler = streamsHandler(topology, { identity: { applicationId, subTopology: sub.name }, adapters: () => adapters, log, onOutcome })
+  const onCommit = (chunk: CommittedChunk): void => {
+    total.transactions++
+    total.recordsRead += chunk.recordsRead
+    total.recordsWritten += chunk.recordsWritten
+  }
+  const handler = streamsHandler(topology, { identity: { applicationId, subTopology: sub.name }, adapters: () => adapters, log, onCommit, onOutcome })
   return {
     sub,
     invoke: async (event) => {

@@ -128,9 +128,11 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     progress.commit = next
     progress.positions = next.positions
     progress.ends = { ...progress.ends, ...written.ends }
+    const chunk = { recordsRead: read.reduce((sum, it) => sum + it.records.length, 0), recordsWritten: written.records }
     stats.transactions++
-    stats.recordsRead += read.reduce((sum, it) => sum + it.records.length, 0)
-    stats.recordsWritten += written.records
+    stats.recordsRead += chunk.recordsRead
+    stats.recordsWritten += chunk.recordsWritten
+    ports.committed?.(chunk)
     flush.add(effects.changes, next.seq)
   } catch (error) {
     throw await checkedError(held, progress, error)

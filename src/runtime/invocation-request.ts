@@ -7,6 +7,12 @@ import type { TaskMemory } from './task-memory.ts'
 /** One line of the log: what happened to which task. */
 export type LogEntry = Readonly<{ level: 'debug' | 'info' | 'warn' | 'error'; message: string } & Record<string, unknown>>
 
+/** What one transaction did. */
+export interface CommittedChunk {
+  readonly recordsRead: number
+  readonly recordsWritten: number
+}
+
 /** What an invocation needs of the world. */
 export interface InvocationPorts {
   readonly txnLog: TxnLog
@@ -18,6 +24,8 @@ export interface InvocationPorts {
   /** Partition count of an output topic. */
   partitionsOf(topic: string): number | Promise<number>
   log(entry: LogEntry): void
+  /** Told of every committed transaction. */
+  committed?(chunk: CommittedChunk): void
 }
 
 /** A delivery promises its source that everything below `target` (exclusive offset) is processed when it succeeds; a tick promises nothing. */

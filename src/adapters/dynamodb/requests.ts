@@ -1,3 +1,5 @@
+import { Agent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb'
 import { isStreamsError, messageOf, StreamsError } from '../../errors.ts'
@@ -37,11 +39,16 @@ const connectionTimeoutMs = 1_000
 const nobodyThereMs = 3_000
 const backOffFirstMs = 25
 const backOffMaxMs = 1_000
+/** A function may have been frozen for hours: a socket unused for longer may be dead without a sign of it. */
+const socketIdleMs = 20_000
 
 export function createRequests(config: DynamoDbConfig): Requests {
   const where = `table '${config.table}' at ${config.endpoint ?? `DynamoDB${config.region ? ` in ${config.region}` : ''}`}`
+  const agents = [new Agent({ keepAlive: true, maxSockets: 64 }), new TlsAgent({ keepAlive: true, maxSockets: 64 })] as const
   let client: DynamoDBClient | undefined
   let sent = 0
+  let inFlight = 0
+  let lastUsedMs = 0
 
   const late = (action: string, cause: unknown) =>
     failureOf(cause) === 'throttled'
@@ -50,6 +57,19 @@ export function createRequests(config: DynamoDbConfig): Requests {
   const refused = (action: string, cause: unknown, message: string) =>
     new StreamsError('TABLE_REFUSED', `${where}: ${action} was refused: ${message}`, { cause })
 
+  async function once<T>(call: Call<T>, leftMs: number): Promise<T> {
+    client ??= createClient(config, agents)
+    if (inFlight === 0 && Date.now() - lastUsedMs > socketIdleMs) for (const agent of agents) agent.destroy()
+    sent++
+    inFlight++
+    try {
+      return await call(client, { requestTimeout: Math.min(requestTimeoutMs, leftMs) })
+    } finally {
+      inFlight--
+      lastUsedMs = Date.now()
+    }
+  }
+
   async function send<T>(action: string, call: Call<T>, deadlineMs: number): Promise<T> {
     const startMs = Date.now()
     let last: unknown
@@ -57,9 +77,7 @@ export function createRequests(config: DynamoDbConfig): Requests {
       const leftMs = deadlineMs - Date.now()
       if (leftMs <= 0) throw last ? late(action, last) : new StreamsError('DEADLINE_EXCEEDED', `${where}: no time left for ${action}`)
       try {
-        client ??= createClient(config)
-        sent++
-        return await call(client, { requestTimeout: Math.min(requestTimeoutMs, leftMs) })
+        return await once(call, leftMs)
       } catch (error) {
         const failure = failureOf(error)
         if (failure === 'condition') throw error
@@ -97,7 +115,7 @@ export function createRequests(config: DynamoDbConfig): Requests {
 // Full jitter: tasks that were throttled together come back apart.
 const backOffMs = (attempt: number) => Math.random() * Math.min(backOffMaxMs, backOffFirstMs * 2 ** attempt)
 
-const createClient = (config: DynamoDbConfig) =>
+const createClient = (config: DynamoDbConfig, [httpAgent, httpsAgent]: readonly [Agent, TlsAgent]) =>
   new DynamoDBClient({
     ...(config.endpoint !== undefined && { endpoint: config.endpoint }),
     ...(config.region !== undefined && { region: config.region }),
@@ -107,8 +125,8 @@ const createClient = (config: DynamoDbConfig) =>
       connectionTimeout: connectionTimeoutMs,
       requestTimeout: requestTimeoutMs,
       throwOnRequestTimeout: true,
-      httpAgent: { keepAlive: true, maxSockets: 64 },
-      httpsAgent: { keepAlive: true, maxSockets: 64 },
+      httpAgent,
+      httpsAgent,
     },
   })
 

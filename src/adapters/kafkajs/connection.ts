@@ -155,6 +155,9 @@ const silent: KafkaJsLogger = { namespace: () => silent, debug: drop, info: drop
 
 const openSocket = createSocketFactory()
 
+/** The broker answered the handshake, and the answer was no. */
+const refusals = new Set(['KafkaJSSASLAuthenticationError', 'KafkaJSProtocolError'])
+
 /**
  * kafkajs opens the socket and authenticates; then the socket is ours, with our own framing, deadlines and no timers.
  * `versions` of an earlier connection to the same broker save a round trip.
@@ -186,7 +189,7 @@ export const connect = async (
   } catch (error) {
     socket?.destroy()
     const text = `${addressText(to)}: ${messageOf(error)}`
-    if (error instanceof Error && error.name === 'KafkaJSSASLAuthenticationError') {
+    if (error instanceof Error && refusals.has(error.name)) {
       throw new StreamsError('BROKER_REFUSED', text, { cause: error, remedy: 'Check the SASL mechanism and its credentials.' })
     }
     throw new Unanswered(false, text, error)
@@ -198,7 +201,7 @@ export const connect = async (
   )
   socket.removeAllListeners('data')
   connection.requestQueue.destroy()
-  return new Connection(socket, addressText(to), security.clientId, broker.versions, Number(connection.sessionLifetime))
+  return new Connection(socket, addressText(to), security.clientId, broker.versions, connection.sessionLifetime.toNumber())
 }
 
 /** kafkajs 2.2.4 wakes up every millisecond to look at an empty queue, and Node warns of its negative delay. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createDynamoDb } from '../../src/adapters/dynamodb/dynamodb.ts'
 import type { StateRow, TableBackend } from '../../src/state/backend.ts'
 
@@ -11,11 +11,13 @@ type Step = readonly [status: number, body: Body] | 'hang up' | 'silence'
 
 const stops: (() => void)[] = []
 afterEach(() => {
+  vi.useRealTimers()
   for (const stop of stops.splice(0)) stop()
 })
 
 /** A table whose endpoint follows the script, its last step for ever, and notes the requests. */
 async function scripted(...steps: readonly Step[]) {
+  let connections = 0
   const requests: { readonly action: string; readonly body: Body }[] = []
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -27,6 +29,7 @@ async function scripted(...steps: readonly Step[]) {
     })
     play(step, response)
   })
+  server.on('connection', () => connections++)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -36,7 +39,7 @@ async function scripted(...steps: readonly Step[]) {
     server.closeAllConnections()
     server.close()
   })
-  return { table, endpoint, requests, actions: () => requests.map(({ action }) => action) }
+  return { table, endpoint, requests, actions: () => requests.map(({ action }) => action), connections: () => connections }
 }
 
 function play(step: Step, response: ServerResponse): void {
@@ -91,6 +94,18 @@ describe('a request to DynamoDB', () => {
       code: 'TABLE_UNREACHABLE',
       message: expect.stringContaining(`table 'app' at ${endpoint}: no answer to GetItem: `),
     })
+  })
+
+  it('takes the socket of the one before, but none that was idle for more than 20 seconds', async () => {
+    const { table, connections } = await scripted(found)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const seen: number[] = []
+    for (const idleMs of [0, 0, 19_000, 21_000, 0]) {
+      vi.setSystemTime(Date.now() + idleMs)
+      await read(table)
+      seen.push(connections())
+    }
+    expect(seen).toEqual([1, 1, 1, 2, 2])
   })
 
   it('that is denied is refused at once, with table, action and reason', async () => {

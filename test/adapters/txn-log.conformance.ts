@@ -260,6 +260,16 @@ export const txnLogConformance = (name: string, make: MakeKafkaHarness): void =>
       expect(await linesTo(harness.ports.reader, at, 2)).toEqual([])
     })
 
+    test('a deadline that never comes is one', async () => {
+      const at = { topic: await newTopic(harness), partition: 0 }
+      const deadlineMs = Number.POSITIVE_INFINITY
+      const session = await harness.ports.txnLog.open({ transactionalId: unique('id'), transactionTimeoutMs: 30_000, deadlineMs })
+      await session.append([{ ...at, records: [record('a')] }], deadlineMs)
+      await session.commit(deadlineMs)
+      const answers = await harness.ports.reader.fetch([{ ...at, offset: 0, bytesMax: 1000 }], { waitMs: 20_000, deadlineMs })
+      expect(answers.map(({ records }) => records.map(({ value }) => textOf(value)))).toEqual([['a']])
+    })
+
     test('a closed session is dead and refuses', async () => {
       const at = { topic: await newTopic(harness), partition: 0 }
       const session = await openSession(harness, unique('id'))

@@ -4,7 +4,7 @@ import { StreamsError } from '../../errors.ts'
 import type { TopicPartition } from '../../runtime/ports.ts'
 import { type Api, type BrokerAddress, type CoordinatorType, findCoordinator, metadata, type TopicMetadata } from './apis.ts'
 import { isCoordinatorBusy, isLeaderMoved, requestError } from './broker-errors.ts'
-import { addressText, type Connection, connect, type Security, Unanswered } from './connection.ts'
+import { addressText, type Connection, connect, type Security, timerMsMax, Unanswered } from './connection.ts'
 
 const idleMsMax = 20_000
 const handshakeMsMax = 2_000
@@ -213,7 +213,7 @@ const missingFrom = (topics: readonly TopicMetadata[], at: TopicPartition): Stre
 const before = async <T>(promise: Promise<T>, deadlineMs: number, late: string): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Unanswered(false, late)), Math.max(0, deadlineMs - Date.now()))
+    timer = setTimeout(() => reject(new Unanswered(false, late)), Math.min(Math.max(0, deadlineMs - Date.now()), timerMsMax))
   })
   try {
     return await Promise.race([promise, timeout])

@@ -30,6 +30,9 @@ export class Unanswered extends Error {
 
 export const addressText = ({ host, port }: BrokerAddress): string => `${host}:${port}`
 
+/** The longest timer that Node has; a longer one would ring at once. */
+export const timerMsMax = 0x7fff_ffff
+
 interface Waiting {
   readonly resolve: (answer: Buffer) => void
   readonly reject: (error: Unanswered) => void
@@ -89,7 +92,7 @@ export class Connection {
         reject(new Unanswered(true, `${api.name} to ${this.#address} was not answered in time`))
         this.#retire('a request timed out')
       }
-      this.#waiting.set(id, { resolve, reject, timer: setTimeout(expire, remainingMs) })
+      this.#waiting.set(id, { resolve, reject, timer: setTimeout(expire, Math.min(remainingMs, timerMsMax)) })
       this.#socket.write(frame)
     })
     this.#lastUsedMs = Date.now()

@@ -4,7 +4,7 @@ import type { Bounds, FetchedPartition, FetchRequest, PartitionReader, TopicPart
 import { type BrokerAddress, byTopic, type FetchAnswer, fetch, listOffsets, type OfTopic, type PartitionError } from './apis.ts'
 import { isLeaderMoved, nameOf, requestError } from './broker-errors.ts'
 import { assertInTime, backOff, type Cluster, within } from './cluster.ts'
-import { addressText, Unanswered } from './connection.ts'
+import { addressText, timerMsMax, Unanswered } from './connection.ts'
 import { decodeCommitted } from './record-batch.ts'
 
 /** A read is given up on one socket after this time, beyond what it was told to wait, and sent again on another. */
@@ -79,7 +79,7 @@ export const createKafkaJsPartitionReader = (cluster: Cluster, options: { readon
     })
 
   const fetchOnce = async (requests: readonly FetchRequest[], waitMs: number, deadlineMs: number): Promise<readonly FetchedPartition[]> => {
-    const patienceMs = Math.max(0, Math.min(waitMs, deadlineMs - Date.now() - 50))
+    const patienceMs = Math.max(0, Math.min(waitMs, deadlineMs - Date.now() - 50, timerMsMax))
     const send: Send<FetchRequest, FetchAnswer> = async (to, topics) => {
       const answer = await cluster.send(
         to,

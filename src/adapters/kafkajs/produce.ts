@@ -10,6 +10,8 @@ import { encodeBatch, recordBytesMax } from './record-batch.ts'
 
 /** A request carries at most about this many bytes, well below the broker's socket.request.max.bytes (100 MB). */
 const requestBytesMax = 16_000_000
+/** How long a broker waits for its replicas before it gives up. */
+const acknowledgeMsMax = 30_000
 const repeatMs = [20, 100, 300] as const
 const sequences = 0x8000_0000
 
@@ -131,7 +133,11 @@ const sendTo = async (cluster: Cluster, to: BrokerAddress, cuts: readonly Cut[],
     invariant(bytes !== null, 'a batch is encoded before it is sent')
     return { topic, partition, bytes }
   })
-  const request = { transactionalId, timeoutMs: Math.max(1, deadlineMs - Date.now()), topics: byTopic(partitions) }
+  const request = {
+    transactionalId,
+    timeoutMs: Math.max(1, Math.min(acknowledgeMsMax, deadlineMs - Date.now())),
+    topics: byTopic(partitions),
+  }
   try {
     const answer = await cluster.send(to, produce, request, deadlineMs)
     const answers = new Map(answer.topics.flatMap(({ topic, partitions }) => partitions.map((one) => [`${topic}/${one.partition}`, one])))

@@ -2,6 +2,9 @@ import type { FetchedPartition, FetchRequest, PartitionReader } from '../../runt
 import { assertInTime, partitionOf, type Topics } from './topics.ts'
 import type { Coordinator } from './transactions.ts'
 
+/** The longest timer that Node has; a longer one would ring at once. */
+const timerMsMax = 0x7fff_ffff
+
 /** Reads committed records. A waiting fetch answers in the turn in which something became readable. */
 export const createMemoryPartitionReader = (topics: Topics, coordinator: Coordinator): PartitionReader => {
   const { now } = coordinator
@@ -24,7 +27,7 @@ export const createMemoryPartitionReader = (topics: Topics, coordinator: Coordin
         for (const log of logs) log.stopWaiting(finish)
         resolve()
       }
-      const timer = setTimeout(finish, waitMs)
+      const timer = setTimeout(finish, Math.min(waitMs, timerMsMax))
       pending.add(finish)
       for (const log of logs) log.wait(finish)
     })

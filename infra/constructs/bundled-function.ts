@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib'
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
-import { NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { LogLevel, NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { StreamsError } from '../../src/errors.ts'
@@ -59,6 +59,7 @@ export class BundledFunction extends Construct {
         sourcesContent: false,
         mainFields: ['module', 'main'],
         bundleAwsSDK: true,
+        logLevel: LogLevel.WARNING,
         // Packages in CommonJS call require, which an ES module does not have.
         banner: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
       },

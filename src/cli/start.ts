@@ -63,7 +63,7 @@ const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Ru
         fed.set(input, records)
         progress?.fed([...fed.values()].reduce((sum, it) => sum + it, 0))
       }
-      await feedInput(input, { kafka: connection.kafka, applicationId, partitions, partitionOf: inputPartition(partitions), onFed })
+      await feedInput(input, { kafka: connection.kafka, partitionOf: inputPartition(partitions), onFed })
     }
     await Promise.race([Promise.all(inputs.map(feed)), engine.failed])
     await engine.drained()

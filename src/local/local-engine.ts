@@ -84,9 +84,13 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
     const internal = topology
       .internalTopics(applicationId)
       .map(({ name, config }) => ({ topic: name, partitions: counts.get(name) ?? 1, config }))
-    const progress = { topic: inputProgressTopic(applicationId), partitions: 1, config: { 'cleanup.policy': 'compact' } }
+    const progress = topology.sourceTopics.map((topic) => ({
+      topic: inputProgressTopic(topic),
+      partitions: 1,
+      config: { 'cleanup.policy': 'compact' },
+    }))
     const missing = users.filter((topic) => create && !existing.has(topic)).map((topic) => ({ topic, partitions, config: {} }))
-    await kafka.admin.create([...missing, ...internal, progress], soon())
+    await kafka.admin.create([...missing, ...internal, ...progress], soon())
   }
 
   const mappingOf = ({ sub, invoke }: LocalFunction, topic: string): EventSourceMapping =>
@@ -99,6 +103,7 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
       batchSize: options.batchSize ?? 10_000,
       windowMs: options.windowMs ?? 20,
       mix: 'spread',
+      doorbells: true,
       invoke: async (event) => {
         const { reply, error } = await invoke(event)
         if (error instanceof StreamsError && !error.retryable) failure.reject(error)
@@ -186,7 +191,13 @@ const localFunction = (
     total.recordsRead += chunk.recordsRead
     total.recordsWritten += chunk.recordsWritten
   }
-  const handler = streamsHandler(topology, { identity: { applicationId, subTopology: sub.name }, adapters: () => adapters, log, onCommit, onOutcome })
+  const handler = streamsHandler(topology, {
+    identity: { applicationId, subTopology: sub.name },
+    adapters: () => adapters,
+    log,
+    onCommit,
+    onOutcome,
+  })
   return {
     sub,
     invoke: async (event) => {

@@ -12,8 +12,8 @@ export interface InputRecord {
 export interface LocalInput {
   readonly topic: string
   /**
-   * The same id is fed once: a run that was interrupted, and any other run of the application, goes on behind what is
-   * written already. Without an id every run feeds all of it.
+   * The same id is fed to a topic once: a run that was interrupted, and any other run, goes on behind what is written
+   * already. Without an id every run feeds all of it.
    */
   readonly id?: string
   readonly records: Iterable<InputRecord> | AsyncIterable<InputRecord>
@@ -21,8 +21,6 @@ export interface LocalInput {
 
 export interface FeedOptions {
   readonly kafka: KafkaPorts
-  readonly applicationId: string
-  readonly partitions: number
   readonly onFed?: (records: number) => void
   readonly stopped?: () => boolean
 }
@@ -32,8 +30,8 @@ const batchRecords = 2_000
 /** Another process that feeds the same input and has not written for this long is taken for dead. */
 const patienceMs = 5_000
 
-/** Keeps how far each input was fed; one partition, compacted. */
-export const inputProgressTopic = (applicationId: string): string => `${applicationId}-local-input`
+/** Keeps how far each input was fed to a topic, whatever application asked for it; one partition, compacted. */
+export const inputProgressTopic = (topic: string): string => `${topic}-local-input`
 
 /**
  * Writes an input to its topic, each record exactly once: records and progress share transactions, and two processes that
@@ -49,7 +47,7 @@ export const feedInput = async (
       return await feedAll(input, options)
     } catch (error) {
       if (!isStreamsError(error, 'FENCED') || input.id === undefined) throw error
-      await watch(input.id, options)
+      await watch(input.topic, input.id, options)
     }
   }
 }
@@ -57,15 +55,15 @@ export const feedInput = async (
 type Feed = FeedOptions & { readonly partitionOf: (record: InputRecord, index: number) => number }
 
 const feedAll = async (input: LocalInput, options: Feed): Promise<number> => {
-  const { kafka, applicationId, onFed, stopped } = options
+  const { kafka, onFed, stopped } = options
   const id = input.id ?? crypto.randomUUID()
   const session = await kafka.txnLog.open({
-    transactionalId: `${applicationId}.local-input.${input.id === undefined ? id : input.topic}`,
+    transactionalId: `${inputProgressTopic(input.topic)}.${id}`,
     transactionTimeoutMs: requestMs,
     deadlineMs: Date.now() + requestMs,
   })
   try {
-    let next = await fedSoFar(id, options)
+    let next = await fedSoFar(input.topic, id, options)
     onFed?.(next)
     let index = 0
     let batch: InputRecord[] = []
@@ -96,7 +94,7 @@ const writeBatch = async (
     from,
     batch,
   }: { readonly input: LocalInput; readonly id: string; readonly from: number; readonly batch: readonly InputRecord[] },
-  { applicationId, partitionOf }: Feed,
+  { partitionOf }: Feed,
 ): Promise<void> => {
   const byPartition = new Map<number, LogRecord[]>()
   for (const [at, record] of batch.entries()) {
@@ -110,7 +108,7 @@ const writeBatch = async (
   await session.append(
     [
       ...[...byPartition].map(([partition, records]) => ({ topic: input.topic, partition, records })),
-      { topic: inputProgressTopic(applicationId), partition: 0, records: [progress] },
+      { topic: inputProgressTopic(input.topic), partition: 0, records: [progress] },
     ],
     deadlineMs,
   )
@@ -118,8 +116,8 @@ const writeBatch = async (
 }
 
 /** How many records of the input are committed. */
-const fedSoFar = async (id: string, { kafka, applicationId }: FeedOptions): Promise<number> => {
-  const topic = inputProgressTopic(applicationId)
+const fedSoFar = async (inputTopic: string, id: string, { kafka }: FeedOptions): Promise<number> => {
+  const topic = inputProgressTopic(inputTopic)
   const deadlineMs = Date.now() + requestMs
   const [bounds] = await kafka.reader.bounds([{ topic, partition: 0 }], deadlineMs)
   let offset = bounds?.logStartOffset ?? 0
@@ -135,12 +133,12 @@ const fedSoFar = async (id: string, { kafka, applicationId }: FeedOptions): Prom
 }
 
 /** Waits while the process that fenced this one makes progress. */
-const watch = async (id: string, options: FeedOptions): Promise<void> => {
-  let seen = await fedSoFar(id, options)
+const watch = async (topic: string, id: string, options: FeedOptions): Promise<void> => {
+  let seen = await fedSoFar(topic, id, options)
   for (let quietSinceMs = Date.now(); Date.now() - quietSinceMs < patienceMs; ) {
     if (options.stopped?.()) throw new StreamsError('DEADLINE_EXCEEDED', 'Stopped while another process was feeding the same input')
     await new Promise((resolve) => setTimeout(resolve, 200))
-    const now = await fedSoFar(id, options)
+    const now = await fedSoFar(topic, id, options)
     if (now === seen) continue
     seen = now
     quietSinceMs = Date.now()

@@ -45,6 +45,7 @@ export class Cluster {
   readonly #leaders = new Map<string, BrokerAddress>()
   readonly #coordinators = new Map<string, BrokerAddress>()
   #brokers: readonly BrokerAddress[] = []
+  #closed = false
   #lastGood: BrokerAddress | undefined
 
   constructor(bootstrap: readonly BrokerAddress[], security: Security) {
@@ -54,6 +55,7 @@ export class Cluster {
 
   /** Sends one request to one broker. A waiting fetch gets a socket of its own: a broker answers a socket's requests one after the other. */
   async send<Q, A>(to: BrokerAddress, api: Api<Q, A>, request: Q, deadlineMs: number, waiting = false): Promise<A> {
+    if (this.#closed) throw new StreamsError('BROKER_UNREACHABLE', `the connection to ${addressText(to)} was closed by this process`)
     const slot = this.#slotFor(to, waiting)
     slot.load += 1
     try {
@@ -146,8 +148,9 @@ export class Cluster {
     this.#coordinators.delete(`${type}/${key}`)
   }
 
-  /** Destroys the sockets that nobody uses, or all of them; a later request opens new ones. */
+  /** Destroys the sockets that nobody uses; or all of them, for good: what still waits is not sent again, so the process can end. */
   close(what: 'idle' | 'all'): void {
+    this.#closed ||= what === 'all'
     for (const [key, slots] of this.#slots) {
       const kept = slots.filter((slot) => what === 'idle' && slot.load > 0)
       this.#slots.set(key, kept)

@@ -13,7 +13,7 @@ import { type Operator, stateless } from './operator.ts'
  *
  * const builder = new StreamsBuilder()
  * const lines = builder.stream('lines', { keySerde: Serdes.string, valueSerde: Serdes.string })
- * lines.flatMapValues((line) => line.split(' ')).to('words')
+ * lines.flatMapValues((line) => line.split(' ')).to('words', { valueSerde: Serdes.string })
  * builder.build().sinkTopics // => ['words']
  * ```
  */

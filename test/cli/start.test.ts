@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { runCli } from './run-cli.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-start-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const file = (name: string, text: string): string => {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+describe('millrace start, embedded', { timeout: 60_000 }, () => {
+  it("counts the user's own lines and says what went where", async () => {
+    const { code, stdout } = await runCli([
+      'start',
+      'word-count',
+      '--quiet',
+      '--input',
+      file('own.txt', 'To be, or not to be:\nthat is the question.\n\nTO\n'),
+    ])
+    const [rows = '', flow = ''] = stdout.trim().split('\n\n')
+    expect(code).toBe(0)
+    expect(rows).toBe(
+      [
+        'Store counts: 8 rows',
+        '  key       value',
+        '  --------  -----',
+        '  to            3',
+        '  be            2',
+        ...sortedTail(rows, ['is', 'not', 'or', 'question', 'that', 'the']),
+      ].join('\n'),
+    )
+    expect(flow.split('\n')[2]?.trim().split(/\s+/).slice(0, 1)).toEqual(['lines'])
+    expect(columns(flow, 'lines')).toMatchObject({ 'records in': 4, 'records out': 11 })
+    expect(columns(flow, 'counts-repartition')).toMatchObject({ 'records in': 11, 'state writes': 8 })
+  })
+
+  it('reads standard input', async () => {
+    const { code, stdout } = await runCli(['start', 'word-count', '--quiet', '--input', '-'], 'one two two\n')
+    expect(code).toBe(0)
+    expect(stdout).toContain('  two      2\n  one      1\n')
+  })
+
+  it('shows plain lines of progress when nobody sits at a terminal', async () => {
+    const { stderr } = await runCli(['start', 'word-count', '--input', file('progress.txt', 'a b c\n')])
+    expect(stderr).toMatch(/^word-count as word-count on embedded Kafka and table, in memory$/m)
+    expect(stderr).toMatch(
+      /^ +\d+\.\d s {2}fed 1 of 1 {2}[\d,]+ records\/s {2}lag lines \[0 0 0 0\] {2}word-count-counts-repartition \[0 0 0 0\]$/m,
+    )
+  })
+
+  const refusals: readonly (readonly [what: string, args: () => readonly string[], message: RegExp, remedy: RegExp])[] = [
+    ['an unknown app', () => ['start', 'nope'], /There is no app "nope" in .*functions/, /Choose one of: .*word-count/],
+    ['a missing file', () => ['start', 'word-count', '--input', '/no/such/file'], /There is no file \/no\/such\/file/, /--input/],
+    [
+      'an application id that no topic may begin with',
+      () => ['start', 'word-count', '--application-id', 'a b'],
+      /The application id "a b" cannot be the prefix/,
+      /word-count/,
+    ],
+    [
+      'a partition count that is none',
+      () => ['start', 'word-count', '--partitions', 'many'],
+      /--partitions takes a positive number, not "many"/,
+      /Correct/,
+    ],
+    [
+      'a table without a Kafka',
+      () => ['start', 'word-count', '--table-endpoint', 'http://localhost:1'],
+      /--brokers is missing/,
+      /--brokers HOST:PORT/,
+    ],
+    [
+      'a Kafka without a table',
+      () => ['start', 'word-count', '--brokers', 'localhost:1'],
+      /--table-endpoint is missing/,
+      /--table-endpoint URL/,
+    ],
+    [
+      'a line that is no record',
+      () => ['start', 'word-count', '--quiet', '--input', file('bad.jsonl', '{"value":"a"}\nnope\n')],
+      /bad\.jsonl:2 is not a record/,
+      /\{"key":"a","value":1\}/,
+    ],
+    [
+      'a value that its serde refuses',
+      () => ['start', 'word-count', '--quiet', '--input', file('wrong.jsonl', '{"value":5}\n')],
+      /wrong\.jsonl:1 does not fit topic lines/,
+      /string serde/,
+    ],
+  ]
+  it.each(refusals)('refuses %s with a message, a remedy and exit code 1', async (_what, args, message, remedy) => {
+    const { code, stderr, stdout } = await runCli(args())
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(message)
+    expect(stderr).toMatch(new RegExp(`what to do: .*${remedy.source}`))
+    expect(stderr).not.toContain('    at ')
+  })
+
+  it('helps', async () => {
+    const { code, stdout } = await runCli(['start', '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('--input <file>')
+  })
+
+  it('describes an app', async () => {
+    const { stdout } = await runCli(['describe', 'word-count'])
+    expect(stdout.split('\n').slice(0, 3)).toEqual([
+      'Topologies:',
+      '   Sub-topology: 0',
+      '    Source: KSTREAM-SOURCE-0000000000 (topics: [lines])',
+    ])
+  })
+})
+
+/** Rows with equal counts come in the order of the table's partitions: the names are a set. */
+const sortedTail = (text: string, words: readonly string[]): readonly string[] => {
+  const tail = text.split('\n').slice(5)
+  expect(tail.map((line) => line.trim().split(/\s+/)).sort()).toEqual(words.map((word) => [word, '1']))
+  return tail
+}
+
+const columns = (table: string, name: string): Record<string, number> => {
+  const [head = '', , ...rows] = table.split('\n')
+  const names = head.trim().split(/\s{2,}/)
+  const row =
+    rows
+      .find((it) => it.trim().startsWith(`${name} `))
+      ?.trim()
+      .split(/\s{2,}/) ?? []
+  return Object.fromEntries(names.map((column, at) => [column, Number(row[at]?.replaceAll(',', ''))]))
+}

@@ -70,6 +70,7 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
   failure.promise.catch(() => undefined)
   let mappings: readonly { readonly topic: string; readonly mapping: EventSourceMapping }[] = []
   let tick: NodeJS.Timeout | undefined
+  let over = false
 
   const createTopics = async (): Promise<void> => {
     const users = [...new Set([...topology.sourceTopics, ...topology.sinkTopics])]
@@ -153,12 +154,13 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
           for (const { mapping } of mappings) await mapping.idle()
           // work that was promised to a task of another process shows only in the table
           await new Promise((resolve) => setTimeout(resolve, 20))
-        } while (!(await caughtUp()))
+        } while (!over && !(await caughtUp()))
       }
       await Promise.race([drain(), failure.promise])
     },
     failed: failure.promise,
     stop: async () => {
+      over = true
       clearInterval(tick)
       await Promise.all(mappings.map(({ mapping }) => mapping.stop()))
     },

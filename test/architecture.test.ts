@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import manifest from '../package.json' with { type: 'json' }
@@ -100,6 +100,17 @@ const all = [...shipped, ...sourceFiles(['scripts', 'test', 'bench'])]
 describe('the import table', () => {
   it('is kept by every file', () => {
     expect(refusals(shipped)).toEqual([])
+  })
+
+  it('is what docs/architecture.md shows', () => {
+    const rows = Object.entries(rooms).map(
+      ([room, arrows]) => `| \`${room}\` | ${arrows.map((arrow) => `\`${arrow}\``).join(', ') || 'nothing'} |`,
+    )
+    const page = readFileSync(posix.join(root, 'docs/architecture.md'), 'utf8')
+    const [, section = ''] = page.split('## Who may import whom')
+    expect(section.split('
+## ')[0]?.split('
+').filter((line) => line.startsWith('| `'))).toEqual(rows)
   })
 
   it('was held against the files that there are', () => {

@@ -47,8 +47,12 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     const { gen } = log.commit
     const task = memory.taskAt(log, {
       options: { plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf },
-      rows: (store, complete) =>
-        new Rows({ reader: tableReader(ports.table, { ...taskIdOf(held), gen, store: store.name }, () => deadlineMs), complete }),
+      deadlineMs,
+      rows: (store, at) =>
+        new Rows({
+          reader: tableReader(ports.table, { ...taskIdOf(held), gen, store: store.name }, at.deadlineMs),
+          complete: at.complete,
+        }),
     })
     const flush = createFlush(held, gen, log.tail)
     return await work(held, { session, task, progress, flush })

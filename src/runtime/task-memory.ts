@@ -16,25 +16,29 @@ export interface TaskMemory {
 
 export interface FreshTask {
   readonly options: Omit<TaskOptions, 'rowsOf' | 'times'>
+  /** Of this invocation: a kept task reads its rows within it too. */
+  readonly deadlineMs: number
   /** Rows over the table, or with `complete` over nothing. */
-  readonly rows: (store: StoreSpec, complete: boolean) => Rows
+  readonly rows: (store: StoreSpec, at: { readonly complete: boolean; readonly deadlineMs: () => number }) => Rows
 }
 
 export const createTaskMemory = (): TaskMemory => {
+  let deadlineMs = 0
   let kept: { readonly task: Task; readonly gen: number; readonly seq: number } | undefined
   const forget = (): void => {
     kept?.task.close()
     kept = undefined
   }
   return {
-    taskAt: (log, { options, rows }) => {
+    taskAt: (log, { options, rows, deadlineMs: given }) => {
+      deadlineMs = given
       if (kept && kept.gen === log.commit.gen && kept.seq === log.commit.seq) return kept.task
       forget()
       return new Task({
         ...options,
         times: log.commit.times,
         rowsOf: (store) => {
-          const made = rows(store, log.rebuilt)
+          const made = rows(store, { complete: log.rebuilt, deadlineMs: () => deadlineMs })
           made.overlay(log.tail.get(store.name) ?? [])
           return made
         },

@@ -1,0 +1,101 @@
+import type { InvocationPorts } from '../../src/runtime/invocation-request.ts'
+
+export type PortCall =
+  | 'open'
+  | 'append'
+  | 'commit'
+  | 'abort'
+  | 'bounds'
+  | 'fetch'
+  | 'acquire'
+  | 'ring'
+  | 'release'
+  | 'checkpoint'
+  | 'put'
+  | 'get'
+
+/** Stands around every call of a port: may fail before it, fail after it (a lost answer), or let something else happen first. */
+export type Around = <T>(call: PortCall, run: () => Promise<T>) => Promise<T>
+
+export const aroundPorts = (ports: InvocationPorts, around: Around): InvocationPorts => {
+  const { txnLog, reader, table } = ports
+  return {
+    ...ports,
+    txnLog: {
+      close: () => txnLog.close(),
+      open: async (options) => {
+        const session = await around('open', () => txnLog.open(options))
+        return {
+          append: (batches, deadlineMs) => around('append', () => session.append(batches, deadlineMs)),
+          commit: (deadlineMs) => around('commit', () => session.commit(deadlineMs)),
+          abort: (deadlineMs) => around('abort', () => session.abort(deadlineMs)),
+          get dead() {
+            return session.dead
+          },
+          close: () => session.close(),
+        }
+      },
+    },
+    reader: {
+      bounds: (...args) => around('bounds', () => reader.bounds(...args)),
+      fetch: (...args) => around('fetch', () => reader.fetch(...args)),
+      close: () => reader.close(),
+    },
+    table: {
+      ...table,
+      acquire: (...args) => around('acquire', () => table.acquire(...args)),
+      ring: (...args) => around('ring', () => table.ring(...args)),
+      release: (...args) => around('release', () => table.release(...args)),
+      checkpoint: (...args) => around('checkpoint', () => table.checkpoint(...args)),
+      put: (...args) => around('put', () => table.put(...args)),
+      get: (...args) => around('get', () => table.get(...args)),
+    },
+  }
+}
+
+/** What the caller of a dead process sees. */
+export const died = 'the process has died'
+
+/** The process dies before, or right after, the nth call of this kind: nothing that it asks for happens any more. */
+export const dies = (when: 'before' | 'after', call: PortCall, nth = 1): Around => {
+  let seen = 0
+  let dead = false
+  return async (at, run) => {
+    if (!dead && at === call && ++seen === nth) {
+      if (when === 'after') await run()
+      dead = true
+    }
+    if (dead) throw new Error(died)
+    return run()
+  }
+}
+
+/** Every call of this kind fails from the nth on: not sent, or with `after` done but not answered. */
+export const fails = (call: PortCall, error: () => unknown, { nth = 1, times = Number.POSITIVE_INFINITY, after = false } = {}): Around => {
+  let seen = 0
+  return async (at, run) => {
+    if (at !== call || ++seen < nth || seen >= nth + times) return run()
+    if (after) await run()
+    throw error()
+  }
+}
+
+/** Something else happens right before (or after) the nth call of this kind. */
+export const meanwhile = (call: PortCall, action: () => Promise<unknown>, { nth = 1, after = false } = {}): Around => {
+  let seen = 0
+  return async (at, run) => {
+    const now = at === call && ++seen === nth
+    if (now && !after) await action()
+    const answer = await run()
+    if (now && after) await action()
+    return answer
+  }
+}
+
+/** Writes down the calls in their order. */
+export const noting = (calls: PortCall[]): Around => {
+  return (call, run) => {
+    calls.push(call)
+    return run()
+  }
+}

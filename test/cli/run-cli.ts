@@ -19,8 +19,8 @@ export interface RunningCli {
 const main = join(import.meta.dirname, '../../src/cli/main.ts')
 
 /** Starts the command line as a user does, in a process of its own. */
-export const startCli = (args: readonly string[], input?: string): RunningCli => {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+export const startCli = (args: readonly string[], input?: string, cwd = process.cwd()): RunningCli => {
+  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
@@ -39,4 +39,4 @@ export const startCli = (args: readonly string[], input?: string): RunningCli =>
   }
 }
 
-export const runCli = (args: readonly string[], input?: string): Promise<CliResult> => startCli(args, input).result
+export const runCli = (args: readonly string[], input?: string, cwd?: string): Promise<CliResult> => startCli(args, input, cwd).result

@@ -7,6 +7,7 @@ import { LogLevel, NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-l
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { StreamsError } from '../../src/errors.ts'
+import { bundleNodeOptions, bundleOptions } from './bundle-options.ts'
 import type { KafkaNetwork } from './kafka-cluster.ts'
 import { functionRole, logStatement } from './permissions.ts'
 
@@ -44,24 +45,20 @@ export class BundledFunction extends Construct {
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMb,
       timeout: props.timeout,
-      environment: { NODE_OPTIONS: '--enable-source-maps', ...props.environment },
+      environment: { NODE_OPTIONS: bundleNodeOptions, ...props.environment },
       role,
       logGroup: this.logGroup,
       loggingFormat: LoggingFormat.JSON,
       projectRoot,
       depsLockFilePath: join(projectRoot, 'package-lock.json'),
       bundling: {
+        ...bundleOptions,
         format: OutputFormat.ESM,
-        target: 'node24',
-        minify: true,
+        mainFields: [...bundleOptions.mainFields],
+        logLevel: LogLevel.WARNING,
         sourceMap: true,
         sourceMapMode: SourceMapMode.DEFAULT,
-        sourcesContent: false,
-        mainFields: ['module', 'main'],
         bundleAwsSDK: true,
-        logLevel: LogLevel.WARNING,
-        // Packages in CommonJS call require, which an ES module does not have.
-        banner: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
       },
       ...networkProps(props.network),
     })

@@ -55,7 +55,12 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
         }),
     })
     const flush = createFlush(held, gen, log.tail)
-    return await work(held, { session, task, progress, flush })
+    try {
+      return await work(held, { session, task, progress, flush })
+    } catch (error) {
+      task.close()
+      throw error
+    }
   } finally {
     session.close()
   }
@@ -139,6 +144,8 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     ports.committed?.(chunk)
     flush.add(effects.changes, next.seq)
   } catch (error) {
+    // an open transaction would hold back every reader until its timeout; a session that was fenced does nothing here
+    await session.abort(held.deadlineMs).catch(() => undefined)
     throw await checkedError(held, progress, error)
   }
   await flush.whenLarge()

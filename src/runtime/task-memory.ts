@@ -8,7 +8,7 @@ import { Task, type TaskOptions } from './task.ts'
  * still ends at the transaction at which it was kept (protocol R19); otherwise it is dropped whole.
  */
 export interface TaskMemory {
-  /** The kept task if it stands exactly where the log does, else a new one over the log's tail and the table. */
+  /** The kept task, which is then no longer kept, if it stands exactly where the log does, else a new one over the log's tail and the table. */
   taskAt(log: LogState, fresh: FreshTask): Task
   keep(task: Task, at: { readonly gen: number; readonly seq: number }): void
   forget(): void
@@ -32,13 +32,18 @@ export const createTaskMemory = (): TaskMemory => {
   return {
     taskAt: (log, { options, rows, deadlineMs: given }) => {
       deadlineMs = given
-      if (kept && kept.gen === log.commit.gen && kept.seq === log.commit.seq) return kept.task
+      if (kept && kept.gen === log.commit.gen && kept.seq === log.commit.seq) {
+        // handed out, not shared: two invocations of one task may overlap in a process, and one of them will be fenced
+        const { task } = kept
+        kept = undefined
+        return task
+      }
       forget()
       return new Task({
         ...options,
         times: log.commit.times,
         rowsOf: (store) => {
-          const made = rows(store, { complete: log.rebuilt, deadlineMs: () => deadlineMs })
+          const made = rows(store, { complete: log.rebuilt && options.plan.changelogs.has(store.name), deadlineMs: () => deadlineMs })
           made.overlay(log.tail.get(store.name) ?? [])
           return made
         },

@@ -21,12 +21,11 @@ export interface SubTopology {
   readonly groupOrder: readonly string[]
 }
 
-/** Groups the nodes as Kafka's `InternalTopologyBuilder.makeNodeGroups` does: sources by name first, then the rest by name. */
+/** Groups the nodes as Kafka's `InternalTopologyBuilder.makeNodeGroups` does: in the order in which they were added. */
 export const findSubTopologies = (nodes: readonly TopologyNode[], stores: ReadonlyMap<string, StoreSpec>): readonly SubTopology[] => {
   const rootOf = unite(nodes)
-  const sorted = [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))
   const groups = new Map<string, string[]>()
-  for (const node of [...sorted.filter((n) => n.kind === 'source'), ...sorted.filter((n) => n.kind !== 'source')]) {
+  for (const node of nodes) {
     const root = rootOf(node.name)
     const group = groups.get(root)
     if (group) group.push(node.name)

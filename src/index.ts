@@ -9,4 +9,5 @@ export type { Header, Headers, Record, RecordMetadata } from './processor/record
 export { type Serde, serde, type ValueOf } from './serde/serde.ts'
 export { Serdes } from './serde/serdes.ts'
 export type { StreamPartitioner, TimestampExtractor, TopicNameExtractor } from './topology/nodes.ts'
+export { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from './topology/timestamps.ts'
 export { Topology } from './topology/topology.ts'

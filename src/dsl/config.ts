@@ -1,5 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import type { Serde } from '../serde/serde.ts'
+import type { TimestampExtractor } from '../topology/nodes.ts'
 
 /** Stands for "no default serde configured" in types. */
 export interface NoDefault {
@@ -10,6 +11,8 @@ export interface NoDefault {
 export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'default.key.serde'?: Serde<DK>
   readonly 'default.value.serde'?: Serde<DV>
+  /** Event time of the records of topics without an extractor of their own (P-13). Default: {@link failOnInvalidTimestamp}. */
+  readonly 'default.timestamp.extractor'?: TimestampExtractor
   /** `none` (default), `all`, or a list of `reuse.ktable.source.topics`, `merge.repartition.topics`, `single.store.self.join`. */
   readonly 'topology.optimization'?: string
   /** KIP-1111: `build` refuses generated names of stores and of internal topics. */

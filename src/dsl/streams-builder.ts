@@ -1,9 +1,9 @@
 import { repartition } from '../operators/repartition.ts'
-import { failOnInvalidTimestamp } from '../operators/timestamps.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName, isGenerated } from '../topology/naming.ts'
 import type { SourceNode } from '../topology/nodes.ts'
 import { mergeRepartitions, mergeSources, parseOptimization } from '../topology/optimise.ts'
+import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Topology, topologyError } from '../topology/topology.ts'
 import { writeTopology } from '../topology/write.ts'
 import type { NoDefault, StreamsConfig } from './config.ts'
@@ -54,7 +54,8 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
   /** A stream from one topic, several topics, or all that match a pattern (D-01). The same topics again give the same source. */
   stream<K = DK, V = DV>(topics: string | readonly string[] | RegExp, ...[consumed = {}]: ConsumedArgs<K, V, DK, DV>): KStream<K, V> {
     const { names, graph, keySerde, valueSerde } = this.#drawing
-    const { offsetReset, timestampExtractor = failOnInvalidTimestamp }: Consumed<K, V> = consumed
+    const timestampExtractor = consumed.timestampExtractor ?? this.#config['default.timestamp.extractor'] ?? failOnInvalidTimestamp
+    const { offsetReset }: Consumed<K, V> = consumed
     const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
     const name = names.processor('KSTREAM-SOURCE-', consumed.name === undefined ? undefined : checkName(consumed.name))
     const what = topics instanceof RegExp ? `topics matching ${topics}` : `topic ${list.join(', ')}`

@@ -1,8 +1,8 @@
 import type { LogicalNodeSpec, RepartitionSpec } from '../topology/logical.ts'
 import type { Names } from '../topology/naming.ts'
 import type { AnySerde } from '../topology/nodes.ts'
+import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { filter } from './filter.ts'
-import { failOnInvalidTimestamp } from './timestamps.ts'
 
 /**
  * Filter, sink and source around a repartition topic (`OptimizableRepartitionNode`, S-33). Null keys are dropped by the

@@ -1,5 +1,5 @@
 import { StreamsError } from '../errors.ts'
-import type { TimestampExtractor } from '../topology/nodes.ts'
+import type { TimestampExtractor } from './nodes.ts'
 
 /**
  * Kafka's timestamp extractors (P-13). A record's own time is invalid where it is negative: no producer set one.

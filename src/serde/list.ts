@@ -6,7 +6,7 @@ const fixedSizes: Readonly<Record<string, number>> = { short: 2, integer: 4, lon
 
 /**
  * Kafka's `ListSerde` (F-02): byte 0 for fixed-size entries, with the indexes of the nulls, or byte 1, with a length per
- * entry; then the number of entries, then the entries.
+ * entry; then the number of entries, then the entries. As in Kafka a list that ends in an empty entry can be written but not read.
  */
 export const list = <T>(inner: Serde<T>): Serde<readonly (T | null)[]> => {
   const size = fixedSizes[inner.name]
@@ -54,7 +54,9 @@ const read = (bytes: Uint8Array, size: number | undefined): readonly (Uint8Array
     return view.getInt32(at - 4)
   }
   const take = (length: number): Uint8Array => {
-    if (at + length > bytes.length) throw new StreamsError('SERDE_FAILED', `A list ends in the middle, after ${bytes.length} bytes`)
+    // an empty entry at the very end is refused too, as Kafka's ListDeserializer does: both sides stop at the same record
+    if (at + length > bytes.length || at === bytes.length)
+      throw new StreamsError('SERDE_FAILED', `A list ends in the middle, after ${bytes.length} bytes`)
     at += length
     return bytes.subarray(at - length, at)
   }

@@ -38,13 +38,19 @@ const boolean: Serde<boolean> = Object.freeze({
   },
 })
 
+const uuidText = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+
 const uuid: Serde<string> = Object.freeze({
   name: 'uuid',
   serialize: (value: string) => {
-    if (!/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)) throw wrongType('uuid', value)
+    if (!uuidText.test(value)) throw wrongType('uuid', value)
     return Buffer.from(value.toLowerCase(), 'utf8')
   },
-  deserialize: (value: Uint8Array) => toBuffer(value).toString('utf8'),
+  deserialize: (value: Uint8Array) => {
+    const text = toBuffer(value).toString('utf8')
+    if (!uuidText.test(text)) throw new StreamsError('SERDE_FAILED', `Not a UUID: ${text.slice(0, 80)}`)
+    return text.toLowerCase()
+  },
 })
 
 const nothing: Serde<null> = Object.freeze({

@@ -7,6 +7,7 @@ import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { Task } from '../runtime/task.ts'
 import { Rows } from '../state/rows.ts'
+import type { SourceNode } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
 import { TestInputTopic, TestOutputTopic, type TestTopicSerdes } from './test-topics.ts'
 
@@ -47,6 +48,8 @@ const farFuture = Number.MAX_SAFE_INTEGER
  */
 export class TopologyTestDriver implements AsyncDisposable {
   readonly #plan: TaskPlan
+  /** The plan's, and topics that turned out to match a pattern. */
+  readonly #sources: Map<string, SourceNode>
   readonly #options: TestDriverOptions
   readonly #table = createMemoryTable()
   readonly #produced = new Map<string, LogRecord[]>()
@@ -60,16 +63,15 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   constructor(topology: Topology, options: TestDriverOptions = {}) {
     this.#options = options
-    this.#plan = planWhole(topology, options.applicationId ?? 'test')
+    const plan = planWhole(topology, options.applicationId ?? 'test')
+    this.#sources = new Map(plan.sources)
+    this.#plan = { ...plan, sources: this.#sources }
     this.#wallClockMs = options.wallClockMs ?? 0
     this.#task = this.#start()
   }
 
   createInputTopic<K, V>(topic: string, serdes: TestTopicSerdes<K, V>): TestInputTopic<K, V> {
-    if (!this.#plan.sources.has(topic)) {
-      const known = [...this.#plan.sources.keys()].join(', ')
-      throw new StreamsError('INPUT_INVALID', `The topology does not read topic "${topic}"; it reads ${known}`)
-    }
+    this.#checkSource(topic)
     return new TestInputTopic(topic, serdes, (name, record) => this.pipe(name, record))
   }
 
@@ -79,10 +81,16 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   /** Processes one record of bytes and everything that follows from it. */
-  async pipe(topic: string, record: LogRecord): Promise<void> {
+  pipe(topic: string, record: LogRecord): Promise<void> {
+    return this.pipeAll([{ topic, record }])
+  }
+
+  /** Puts all records on their topics, in this order, before the first one is processed: timestamps decide which goes first (S-13). */
+  async pipeAll(inputs: readonly { readonly topic: string; readonly record: LogRecord }[]): Promise<void> {
+    for (const { topic } of inputs) this.#checkSource(topic)
     if (this.#options.cutAfter === 'record' && this.#used) this.#cut()
     this.#used = true
-    this.#enqueue(topic, [record])
+    for (const { topic, record } of inputs) this.#enqueue(topic, [record])
     while (await this.#task.processNext()) await this.#settle(await this.#task.commit())
   }
 
@@ -135,6 +143,18 @@ export class TopologyTestDriver implements AsyncDisposable {
       rowsOf: (store) => new Rows({ reader: tableReader(this.#table, { ...id, gen: 0, store: store.name }, () => farFuture) }),
       times: this.#times,
     })
+  }
+
+  /** A topic that no source names may match the pattern of one, from then on. */
+  #checkSource(topic: string): void {
+    if (this.#sources.has(topic)) return
+    const sources = this.#plan.nodes.filter((node) => node.kind === 'source')
+    const matching = sources.find(({ pattern }) => pattern && new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(topic))
+    if (!matching) {
+      const known = [...this.#sources.keys(), ...sources.flatMap(({ pattern }) => (pattern ? [String(pattern)] : []))].join(', ')
+      throw new StreamsError('INPUT_INVALID', `The topology does not read topic "${topic}"; it reads ${known}`)
+    }
+    this.#sources.set(topic, matching)
   }
 
   #cut(): void {

@@ -1,0 +1,85 @@
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { messageOf } from '../src/errors.ts'
+import { conform, failureLines, neededBy, type Result, tally } from '../test/conformance/conformance.ts'
+import { type Mode, modes } from '../test/conformance/run-scenario.ts'
+import { readVectors, type Vector } from '../test/conformance/scenario.ts'
+
+/** `npm run conformance`: runs vectors of Kafka Streams and compares. Exit code 1: something failed; 2: wrong arguments or files. */
+const usage = `Usage: npm run conformance -- [--mode warm|cold] [--name TEXT] [--verbose] [PATH...]
+
+  --mode     warm: one task per scenario; cold: a new task, its state read back, for every event. Default: both
+  --name     only vectors whose name contains the text
+  --verbose  a line for every vector
+  PATH       files (.jsonl, one vector per line) or folders of them. Default: test/conformance/vectors
+
+Prints failures, what skipped vectors need, and last \`N passed, N failed, N skipped\`: a vector counts once per mode.`
+
+interface Request {
+  readonly help: boolean
+  readonly modes: readonly Mode[]
+  readonly vectors: readonly Vector[]
+  readonly verbose: boolean
+}
+
+const vectorsFolder = relative(process.cwd(), fileURLToPath(new URL('../test/conformance/vectors', import.meta.url)))
+
+const requestOf = (args: readonly string[]): Request => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      mode: { type: 'string' },
+      name: { type: 'string', default: '' },
+      verbose: { type: 'boolean', default: false },
+    },
+  })
+  const { help, mode, name, verbose } = values
+  if (help) return { help, verbose, modes, vectors: [] }
+  const chosen = mode === undefined ? modes : modes.filter((it) => it === mode)
+  if (chosen.length === 0) throw new Error(`--mode is warm or cold, not ${mode}`)
+  const vectors = readVectors(positionals.length > 0 ? positionals : [vectorsFolder]).filter((vector) => vector.name.includes(name))
+  if (vectors.length === 0) throw new Error('there is no such vector')
+  return { help, verbose, modes: chosen, vectors }
+}
+
+const table = (title: string, rows: readonly (readonly [string, number])[]): readonly string[] =>
+  rows.length === 0 ? [] : ['', title, ...rows.map(([what, vectors]) => `${String(vectors).padStart(6)}  ${what}`)]
+
+const run = async ({ vectors, modes, verbose }: Request): Promise<readonly Result[]> => {
+  const results: Result[] = []
+  for (const mode of modes) {
+    for (const vector of vectors) {
+      const result = await conform(vector, mode)
+      results.push(result)
+      if (result.outcome === 'failed') console.log(failureLines(result).join('\n'))
+      else if (verbose) console.log(`${result.outcome} ${result.name} (${mode})`)
+    }
+  }
+  return results
+}
+
+const main = async (): Promise<number> => {
+  let request: Request
+  try {
+    request = requestOf(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${messageOf(error)}\n\n${usage}`)
+    return 2
+  }
+  if (request.help) {
+    console.log(usage)
+    return 0
+  }
+  const results = await run(request)
+  const lines = [
+    ...table('Skipped for verbs that are not there yet (vectors that need each):', neededBy(results, 'verbs')),
+    ...table('Skipped for features that are not there yet (vectors that need each):', neededBy(results, 'features')),
+  ]
+  console.log([...lines, ...(lines.length > 0 ? [''] : []), tally(results)].join('\n'))
+  return results.some(({ outcome }) => outcome === 'failed') ? 1 : 0
+}
+
+process.exitCode = await main()

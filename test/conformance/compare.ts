@@ -1,0 +1,161 @@
+import { isStreamsError } from '../../src/errors.ts'
+import { ScenarioError } from './expressions.ts'
+import type { Observed } from './run-scenario.ts'
+import type { EventResult, Expectations, InternalTopicConfig, JavaError, OutputRecord, SubTopologyTopics } from './scenario.ts'
+
+/** Where what we did differs from what Java did. */
+export interface Difference {
+  /** As a path into the expectations. */
+  readonly at: string
+  readonly expected: unknown
+  readonly actual: unknown
+}
+
+/** README section 8; the exceptions are named where they are made. */
+export const compare = (expected: Expectations, actual: Observed): readonly Difference[] => {
+  if (isOptimizerDefect(expected.error) && actual.error === undefined) return []
+  if (expected.error || actual.error !== undefined) return errorDifferences('error', expected.error, actual.error)
+  return [
+    ...differences('describe', expected.describe, actual.describe),
+    ...differences('subtopologies', subTopologies(expected.subtopologies), subTopologies(actual.subtopologies)),
+    ...differences('internalTopics', internalTopics(expected.internalTopics), internalTopics(actual.internalTopics)),
+    ...(expected.events ? runDifferences(expected, actual) : []),
+  ]
+}
+
+const runDifferences = (expected: Expectations, actual: Observed): readonly Difference[] => {
+  const failed = expected.events?.some((event) => event.error)
+  return [
+    ...differences('queryableStoreNames', expected.queryableStoreNames ?? {}, actual.queryableStoreNames),
+    ...eventDifferences(expected.events ?? [], actual.events ?? []),
+    ...(failed ? [] : differences('stores', expected.stores ?? {}, actual.stores)),
+    ...differences('dropped', expected.dropped ?? 0, actual.dropped),
+  ]
+}
+
+/** A defect of Java's optimiser (README section 8): an implementation may accept such a topology, and we do. */
+const isOptimizerDefect = (error: JavaError | undefined): boolean =>
+  Boolean(error?.message?.startsWith('Found a null keyChangingChild node'))
+
+/** Sub-topologies that only read a pattern have no topics before they run: Java leaves them out, we list them empty. */
+const subTopologies = (of: Readonly<Record<string, SubTopologyTopics>> = {}): unknown =>
+  Object.fromEntries(Object.entries(of).filter(([, { sources }]) => sources.length > 0))
+
+/**
+ * Left out: commit topics, and how long deletes stay readable in a changelog. Both are ours on purpose: exactly-once without a
+ * consumer group keeps its progress in a commit topic, and replays the tail of the changelogs from a checkpoint that may lag.
+ */
+const internalTopics = (of: Readonly<Record<string, InternalTopicConfig>> = {}): unknown =>
+  Object.fromEntries(
+    Object.entries(of)
+      .filter(([, { kind }]) => kind !== 'commits')
+      .map(([name, { config, ...topic }]) => {
+        const { 'delete.retention.ms': ours, ...rest } = config
+        return [name, { ...topic, config: topic.kind === 'changelog' ? rest : config }]
+      }),
+  )
+
+const eventDifferences = (expected: readonly EventResult<JavaError>[], actual: readonly EventResult<unknown>[]): readonly Difference[] => {
+  const found = Array.from({ length: Math.max(expected.length, actual.length) }, (_, index): readonly Difference[] => {
+    const [theirs, ours] = [expected[index], actual[index]]
+    const at = `events[${index}]`
+    if (!theirs || !ours) return [{ at, expected: theirs, actual: ours }]
+    return [
+      ...(theirs.error ? rolledBack : sentDifferences)(`${at}.out`, outputs(theirs.out), outputs(ours.out)),
+      ...differences(`${at}.log`, theirs.log ?? [], ours.log ?? []),
+      ...errorDifferences(`${at}.error`, theirs.error, ours.error),
+    ]
+  })
+  return found.flat()
+}
+
+type ByTopic = ReadonlyMap<string, readonly unknown[]>
+
+/**
+ * By topic, changelogs with the last record per key: Java's stores without a cache log every write of an event, we log one
+ * per key and transaction. Headers of changelog records are ours (which transaction, which generation) and left out.
+ */
+const outputs = (records: readonly OutputRecord[] = []): ByTopic => {
+  const topics = new Map<string, Map<string, unknown>>()
+  for (const [index, { h, ...record }] of records.entries()) {
+    const ofTopic = topics.get(record.topic) ?? new Map<string, unknown>()
+    topics.set(record.topic, ofTopic)
+    const isChangelog = record.topic.endsWith('-changelog')
+    const id = isChangelog ? JSON.stringify([record.k, record.kb]) : String(index)
+    ofTopic.delete(id)
+    ofTopic.set(id, textOf(isChangelog || !h ? record : { ...record, h }))
+  }
+  return new Map([...topics].map(([topic, kept]) => [topic, [...kept.values()]]))
+}
+
+/** Keys and values as text: the order of the members of a JSON object is part of its bytes. */
+const textOf = (record: OutputRecord): Readonly<Record<string, unknown>> => ({
+  ...record,
+  ...('k' in record ? { k: JSON.stringify(record.k) } : {}),
+  ...('v' in record ? { v: JSON.stringify(record.v) } : {}),
+})
+
+const sentDifferences = (at: string, expected: ByTopic, actual: ByTopic): readonly Difference[] =>
+  [...new Set([...expected.keys(), ...actual.keys()])].flatMap((topic) =>
+    differences(`${at}.${topic}`, expected.get(topic) ?? [], actual.get(topic) ?? []),
+  )
+
+/** At an event that fails Java shows what it had sent; we have rolled back the failing transaction, so ours is how theirs begins. */
+const rolledBack = (at: string, expected: ByTopic, actual: ByTopic): readonly Difference[] =>
+  [...actual].flatMap(([topic, records]) => differences(`${at}.${topic}`, (expected.get(topic) ?? []).slice(0, records.length), records))
+
+/** Java's classes as our codes, by the innermost cause. Missing serdes are found by `build` here and at the start in Java: the phase is not compared. */
+const codes: Readonly<Record<string, readonly string[]>> = {
+  TopologyException: ['TOPOLOGY_INVALID'],
+  ConfigException: ['CONFIG_INVALID'],
+  SerializationException: ['SERDE_FAILED'],
+  ClassCastException: ['SERDE_FAILED', 'PROCESSING_FAILED'],
+  IllegalStateException: ['PROCESSING_FAILED'],
+  NullPointerException: ['PROCESSING_FAILED'],
+  NumberFormatException: ['PROCESSING_FAILED'],
+  StreamsException: ['RECORD_INVALID'],
+}
+
+const errorDifferences = (at: string, expected: JavaError | undefined, actual: unknown): readonly Difference[] => {
+  if (!expected && actual === undefined) return []
+  const told = (error: unknown): string => (error instanceof Error ? `${codeOf(error)}: ${error.message}` : String(error))
+  if (!expected) return [{ at, expected: 'no error', actual: told(actual) }]
+  const chain = [expected, ...(expected.causes ?? [])]
+  const theirs = chain.map((error) => `${error.class}: ${error.message}`).join(' <- ')
+  if (actual === undefined) return [{ at, expected: theirs, actual: 'no error' }]
+  const root = chain.at(-1) ?? expected
+  const sameCode = codes[root.class]?.includes(codeOf(actual)) ?? false
+  return sameCode && sameMessage(root, actual) ? [] : [{ at, expected: theirs, actual: told(actual) }]
+}
+
+const codeOf = (error: unknown): string => (isStreamsError(error) ? error.code : error instanceof Error ? error.name : typeof error)
+
+/** Messages are compared where users depend on them, and where the scenario itself wrote them. */
+const sameMessage = (expected: JavaError, actual: unknown): boolean => {
+  if (expected.class === 'TopologyException') return actual instanceof Error && actual.message === expected.message
+  if (expected.class !== 'IllegalStateException') return true
+  return causesOf(actual).some((cause) => cause instanceof ScenarioError && cause.message === expected.message)
+}
+
+const causesOf = (error: unknown): readonly unknown[] => (error instanceof Error ? [error, ...causesOf(error.cause)] : [])
+
+/** The first place where two JSON values differ; members may come in any order. */
+export const differences = (at: string, expected: unknown, actual: unknown): readonly Difference[] => {
+  if (Object.is(expected, actual)) return []
+  if (Array.isArray(expected) && Array.isArray(actual)) {
+    const index = expected.findIndex((item, place) => place >= actual.length || differences('', item, actual[place]).length > 0)
+    if (index >= 0) return differences(`${at}[${index}]`, expected[index], actual[index])
+    return expected.length === actual.length
+      ? []
+      : [{ at: `${at}[${expected.length}]`, expected: undefined, actual: actual[expected.length] }]
+  }
+  if (isObject(expected) && isObject(actual)) {
+    const names = [...new Set([...Object.keys(expected), ...Object.keys(actual)])]
+    const name = names.find((it) => differences('', expected[it], actual[it]).length > 0)
+    return name === undefined ? [] : differences(`${at}.${name}`, expected[name], actual[name])
+  }
+  return [{ at, expected, actual }]
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,68 @@
+import { compare, type Difference } from './compare.ts'
+import { checkFormat, missingFormat } from './formats.ts'
+import { type Mode, runScenario } from './run-scenario.ts'
+import { isFormatTable, type Vector } from './scenario.ts'
+import { type Missing, missingIn } from './support.ts'
+
+export interface Result {
+  readonly name: string
+  readonly mode: Mode
+  readonly outcome: 'passed' | 'failed' | 'skipped'
+  readonly differences: readonly Difference[]
+  readonly missing: Missing
+}
+
+const nothing: Missing = { verbs: [], features: [] }
+
+/** Runs one vector in one mode, unless it needs what we do not have yet. */
+export const conform = async (vector: Vector, mode: Mode): Promise<Result> => {
+  const { name } = vector
+  const missing = missingOf(vector)
+  if (missing.verbs.length + missing.features.length > 0) return { name, mode, outcome: 'skipped', differences: [], missing }
+  const differences = await differencesOf(vector, mode)
+  return { name, mode, outcome: differences.length > 0 ? 'failed' : 'passed', differences, missing }
+}
+
+const missingOf = (vector: Vector): Missing => {
+  if (!isFormatTable(vector)) return missingIn(vector)
+  const format = missingFormat(vector)
+  return format === undefined ? nothing : { verbs: [], features: [format] }
+}
+
+const differencesOf = async (vector: Vector, mode: Mode): Promise<readonly Difference[]> => {
+  if (isFormatTable(vector)) return checkFormat(vector)
+  try {
+    return compare(vector.expect, await runScenario(vector, mode))
+  } catch (error) {
+    return [{ at: 'scenario', expected: 'runs', actual: error instanceof Error ? (error.stack ?? error.message) : String(error) }]
+  }
+}
+
+/** How many of the skipped vectors need each verb or feature; a vector that needs several counts for each. */
+export const neededBy = (results: readonly Result[], part: keyof Missing): readonly (readonly [what: string, vectors: number])[] => {
+  const counts = new Map<string, Set<string>>()
+  for (const { name, missing } of results) {
+    for (const what of missing[part]) counts.set(what, (counts.get(what) ?? new Set()).add(name))
+  }
+  return [...counts].map(([what, names]) => [what, names.size] as const).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+}
+
+const shortened = (value: unknown): string => {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing')
+  return text.length > 600 ? `${text.slice(0, 600)}…` : text
+}
+
+/** A failure in a few lines: the first differences, expected above actual. */
+export const failureLines = ({ name, mode, differences }: Result): readonly string[] => [
+  `FAILED ${name} (${mode})`,
+  ...differences
+    .slice(0, 3)
+    .flatMap(({ at, expected, actual }) => [`  ${at}`, `    expected ${shortened(expected)}`, `    actual   ${shortened(actual)}`]),
+  ...(differences.length > 3 ? [`  and ${differences.length - 3} more`] : []),
+]
+
+/** `N passed, N failed, N skipped`. */
+export const tally = (results: readonly Result[]): string => {
+  const count = (outcome: Result['outcome']): number => results.filter((result) => result.outcome === outcome).length
+  return `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`
+}

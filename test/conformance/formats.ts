@@ -1,0 +1,50 @@
+import { murmur2, partitionOfKey } from '../../src/runtime/partitioner.ts'
+import { hashSetOrder, stringHashCode } from '../../src/topology/java-order.ts'
+import { type Difference, differences } from './compare.ts'
+import type { FormatTable } from './scenario.ts'
+import { decode, encode, missingSerde } from './serdes.ts'
+
+type Row = Readonly<Record<string, unknown>>
+type Fill = (table: FormatTable, input: unknown) => Row
+
+const bytesOf = (hex: unknown): Uint8Array | null => (hex === null ? null : Buffer.from(hex as string, 'hex'))
+const hexOf = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString('hex'))
+const perCount = ({ partitions = [] }: FormatTable, choose: (count: number) => number | null): Row => ({
+  partitions: Object.fromEntries(partitions.map((count) => [count, choose(count)])),
+})
+
+/** The tables of formats.jsonl whose code exists (README section 9): what we compute for an input. */
+const tables: Readonly<Record<string, Fill>> = {
+  serialize: ({ serde = 'bytes' }, input) => ({ hex: hexOf(encode(serde, input, 't')) }),
+  deserialize: ({ serde = 'bytes' }, input) => ({ value: decode(serde, bytesOf(input), 't') }),
+  murmur2: (table, input) => {
+    const key = bytesOf(input) ?? Buffer.alloc(0)
+    const hash = murmur2(key)
+    return { murmur2: hash, positive: hash & 0x7fffffff, ...perCount(table, (count) => partitionOfKey(key, count)) }
+  },
+  defaultPartitioner: (table, input) => {
+    const key = encode(table.serde ?? 'bytes', input, 't')
+    return perCount(table, (count) => (key === null ? null : partitionOfKey(key, count)))
+  },
+  stringHashCode: (_table, input) => ({ hashCode: stringHashCode(input as string) }),
+  hashSetOrder: (_table, input) => ({ order: hashSetOrder(input as readonly string[]) }),
+}
+
+/** Undefined where we have the code for the table. */
+export const missingFormat = ({ table, serde }: FormatTable): string | undefined => {
+  if (!Object.hasOwn(tables, table)) return `format ${table}`
+  return serde === undefined ? undefined : missingSerde(serde)
+}
+
+export const checkFormat = (table: FormatTable): readonly Difference[] => {
+  const fill = tables[table.table]
+  return table.rows.flatMap(({ in: input, error, ...expected }, index) => {
+    const at = `rows[${index}]`
+    try {
+      const actual = fill?.(table, input)
+      return error === undefined ? differences(at, expected, actual) : [{ at, expected: error, actual }]
+    } catch (thrown) {
+      return error === undefined ? [{ at, expected, actual: String(thrown) }] : []
+    }
+  })
+}

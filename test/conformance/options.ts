@@ -1,0 +1,85 @@
+import type { Consumed, Grouped, Materialized, Named, Produced, StreamPartitioner, TimestampExtractor, TopicNameExtractor } from 'millrace'
+import { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from 'millrace'
+import { evaluate, holds } from './expressions.ts'
+import type { ConsumedSpec, Expression, MaterializedSpec, PartitionerSpec, ProducedSpec, SerdeSpec, StepArgs } from './scenario.ts'
+import { serdeOf } from './serdes.ts'
+
+/** The option objects of the scenario language (README section 3.2) as ours. A key that is absent there is absent here: it may decide the numbering. */
+export const namedOf = ({ named }: StepArgs): Named => (named === undefined ? {} : { name: named })
+
+const serdesOf = ({ key, value }: { readonly key?: SerdeSpec; readonly value?: SerdeSpec }) => ({
+  ...(key === undefined ? {} : { keySerde: serdeOf(key) }),
+  ...(value === undefined ? {} : { valueSerde: serdeOf(value) }),
+})
+
+const nameOf = ({ name }: { readonly name?: string }): Named => (name === undefined ? {} : { name })
+
+export const timestampExtractors: Readonly<Record<string, TimestampExtractor>> = {
+  FailOnInvalid: failOnInvalidTimestamp,
+  LogAndSkip: logAndSkipOnInvalidTimestamp,
+  UsePartitionTime: usePartitionTimeOnInvalidTimestamp,
+}
+
+const timestampExtractorOf = (spec: string | Expression): TimestampExtractor => {
+  if (typeof spec !== 'string') {
+    return ({ key, value, timestamp, topic }, partitionTime) => Number(evaluate(spec, { key, value, ts: timestamp, partitionTime, topic }))
+  }
+  const found = timestampExtractors[spec]
+  if (!found) throw new Error(`unknown extractor ${spec}`)
+  return found
+}
+
+export const consumedOf = (spec: ConsumedSpec): Consumed<unknown, unknown> => ({
+  ...serdesOf(spec),
+  ...nameOf(spec),
+  ...(spec.timestampExtractor === undefined ? {} : { timestampExtractor: timestampExtractorOf(spec.timestampExtractor) }),
+  ...(spec.reset === undefined ? {} : { offsetReset: spec.reset }),
+})
+
+const partitionerOf =
+  (spec: PartitionerSpec): StreamPartitioner =>
+  (topic, key, value, partitions) => {
+    switch (spec.partitioner) {
+      case 'default':
+        return undefined
+      case 'drop':
+        return []
+      case 'fixed':
+        return [(spec.partition ?? 0) % partitions]
+      case 'all':
+        return Array.from({ length: partitions }, (_, partition) => partition)
+      case 'dropIf':
+        return holds(spec.when, { key, value, topic }) ? [] : undefined
+      default:
+        throw new Error(`unknown partitioner ${spec.partitioner}`)
+    }
+  }
+
+export const producedOf = (spec: ProducedSpec = {}): Produced<unknown, unknown> => ({
+  ...(serdesOf(spec) as Produced<unknown, unknown>),
+  ...nameOf(spec),
+  ...(spec.partitioner === undefined ? {} : { partitioner: partitionerOf(spec.partitioner) }),
+})
+
+/** Its name is in `describe()`: the oracle's extractor calls itself so. */
+export const topicExtractorOf = (expression: Expression): TopicNameExtractor => {
+  const TopicByExpression: TopicNameExtractor = (key, value, { topic, timestamp, partition, offset }) =>
+    evaluate(expression, { key, value, topic, ts: timestamp, partition, offset }) as string
+  return TopicByExpression
+}
+
+export const groupedOf = ({ grouped = {} }: StepArgs): Grouped<unknown, unknown> => ({ ...serdesOf(grouped), ...nameOf(grouped) })
+
+/** A supplier gives the name; whether its store is in memory or on a disk makes no difference here. */
+const materializedOf = (spec: MaterializedSpec): Materialized<unknown, unknown> => ({
+  ...serdesOf(spec),
+  ...nameOf({ ...spec.supplier, ...spec }),
+  ...(spec.caching === undefined ? {} : { caching: spec.caching }),
+  ...(spec.logging === undefined ? {} : { logging: spec.logging }),
+})
+
+/** `named?` and `materialized?` of an aggregation. */
+export const aggregatedOf = (args: StepArgs): Named & { readonly store?: Materialized<unknown, unknown> } => ({
+  ...namedOf(args),
+  ...(args.materialized === undefined ? {} : { store: materializedOf(args.materialized) }),
+})

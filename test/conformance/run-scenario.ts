@@ -1,0 +1,189 @@
+import { StreamsBuilder, type StreamsConfig, type Topology } from 'millrace'
+import { TopologyTestDriver } from 'millrace/testing'
+import { topicName } from '../../src/topology/nodes.ts'
+import { timestampExtractors } from './options.ts'
+import type { EventResult, HeaderList, InputEvent, InputRecord, Observations, OutputRecord, Scenario, SerdeSpec } from './scenario.ts'
+import { decode, encode, serdeOf } from './serdes.ts'
+import { type Drawn, drawSteps } from './steps.ts'
+import { toJson } from './values.ts'
+
+/** `warm`: one task for the whole scenario. `cold`: a new one for every event, with nothing but what the state table has. */
+export type Mode = 'warm' | 'cold'
+
+export const modes: readonly Mode[] = ['warm', 'cold']
+
+/** What we did with the scenario; errors are what was thrown. */
+export type Observed = Observations<unknown>
+
+const applicationId = 'app'
+
+type Config = StreamsConfig<unknown, unknown>
+
+const configOf = ({ config = {} }: Scenario): Config => {
+  const [key, value] = [config['default.key.serde'], config['default.value.serde']]
+  const extractor = config['default.timestamp.extractor']
+  const optimization = config['topology.optimization']
+  return {
+    ...(key === undefined ? {} : { 'default.key.serde': serdeOf(key) }),
+    ...(value === undefined ? {} : { 'default.value.serde': serdeOf(value) }),
+    ...(extractor === undefined
+      ? {}
+      : { 'default.timestamp.extractor': timestampExtractors[extractor] as NonNullable<Config['default.timestamp.extractor']> }),
+    ...(optimization === undefined ? {} : { 'topology.optimization': optimization }),
+    'ensure.explicit.internal.resource.naming': config['ensure.explicit.internal.resource.naming'] === 'true',
+  }
+}
+
+/** Builds the topology, feeds the events and looks at what came of it, up to the first error. */
+export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Observed> => {
+  const log: string[] = []
+  let topology: Topology
+  let drawn: ReadonlyMap<string, Drawn>
+  try {
+    const builder = new StreamsBuilder<unknown, unknown>(configOf(scenario))
+    drawn = drawSteps(scenario.topology, { builder, log })
+    topology = scenario.buildWithoutConfig ? builder.build({}) : builder.build()
+  } catch (error) {
+    return { error }
+  }
+  const shape = { describe: topology.describe(), ...topicsOf(topology) }
+  if (!scenario.events) return shape
+  await using driver = new TopologyTestDriver(topology, {
+    applicationId,
+    wallClockMs: scenario.clock ?? 0,
+    cutAfter: mode === 'cold' ? 'record' : 'never',
+  })
+  const events = await feed(scenario, driver, log)
+  const failed = events.some((event) => 'error' in event)
+  const stores = failed ? {} : { stores: await storesOf(topology, driver) }
+  return { ...shape, queryableStoreNames: queryableStoreNamesOf(drawn), events, ...stores, dropped: driver.dropped }
+}
+
+const queryableStoreNamesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, string | null>> =>
+  Object.fromEntries(
+    [...drawn].flatMap(([id, { kind, object }]) =>
+      kind === 'table' ? [[id, (object as { readonly queryableStoreName: string | null }).queryableStoreName]] : [],
+    ),
+  )
+
+const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'internalTopics'> => {
+  const internal = topology.internalTopics(applicationId)
+  const subs = topology.subTopologies.map(({ id, name, sourceTopics, sinks }) => {
+    const fixed = sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [topicName(topic, applicationId)]))
+    const changelogs = internal.filter((topic) => topic.kind === 'changelog' && topic.subTopology === name)
+    return [
+      id,
+      {
+        sources: sourceTopics.map((topic) => topicName(topic, applicationId)).sort(),
+        sinks: [...new Set(fixed)].sort(),
+        changelogs: changelogs.map((topic) => topic.name).sort(),
+      },
+    ]
+  })
+  const internalTopics = internal.map(({ name, kind, partitions, config }) => [
+    name,
+    { kind, ...(partitions === undefined ? {} : { partitions }), config },
+  ])
+  return { subtopologies: Object.fromEntries(subs), internalTopics: Object.fromEntries(internalTopics) }
+}
+
+const feed = async (scenario: Scenario, driver: TopologyTestDriver, log: string[]): Promise<readonly EventResult<unknown>[]> => {
+  const results: EventResult<unknown>[] = []
+  for (const event of scenario.events ?? []) {
+    let thrown: { readonly error: unknown } | undefined
+    try {
+      await fire(scenario, driver, event)
+    } catch (error) {
+      thrown = { error }
+    }
+    results.push({ out: collect(scenario, driver), log: log.splice(0), ...thrown })
+    if (thrown) break
+  }
+  return results
+}
+
+const fire = async (scenario: Scenario, driver: TopologyTestDriver, event: InputEvent): Promise<void> => {
+  if ('clock' in event) return driver.advanceWallClockTime(event.clock)
+  await driver.pipeAll(
+    ('bulk' in event ? event.bulk : [event]).map((record) => ({ topic: record.topic, record: inputOf(scenario, record) })),
+  )
+}
+
+const inputOf = ({ topics = {} }: Scenario, { topic, k, v, kb, vb, ts, h = [] }: InputRecord) => {
+  const bytes = (side: 0 | 1, json: unknown, raw: string | null | undefined): Uint8Array | null => {
+    if (raw !== undefined) return raw === null ? null : Buffer.from(raw, 'base64')
+    const spec = topics[topic]?.[side]
+    if (spec === undefined) throw new Error(`no serdes declared for topic ${topic}`)
+    return encode(spec, json, topic)
+  }
+  return {
+    key: bytes(0, k, kb),
+    value: bytes(1, v, vb),
+    timestamp: ts,
+    headers: h.map(([name, text]) => [name, headerBytes(text)] as const),
+  }
+}
+
+const headerBytes = (text: string | null): Uint8Array | null => {
+  if (text === null) return null
+  return text.startsWith('base64:') ? Buffer.from(text.slice(7), 'base64') : Buffer.from(text, 'utf8')
+}
+
+const headerText = (bytes: Uint8Array | null): string | null => {
+  if (bytes === null) return null
+  const text = Buffer.from(bytes).toString('utf8')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what the oracle calls not printable
+  const printable = !/[\u0000-\u0008\u000b-\u001f\ufffd]/.test(text) && !text.startsWith('base64:')
+  return printable ? text : `base64:${Buffer.from(bytes).toString('base64')}`
+}
+
+/** What was produced since the last call: by topic, in the order in which it was sent (README section 8.1). */
+const collect = ({ topics = {} }: Scenario, driver: TopologyTestDriver): readonly OutputRecord[] =>
+  [...driver.producedTopicNames()].sort().flatMap((topic) =>
+    driver
+      .producedTo(topic)
+      .splice(0)
+      .map(({ key, value, timestamp, headers }): OutputRecord => {
+        const h: HeaderList = headers.map(([name, bytes]) => [name, headerText(bytes)])
+        const [keySpec, valueSpec] = topics[topic] ?? []
+        return {
+          topic,
+          ts: timestamp,
+          ...sideOf({ decoded: 'k', raw: 'kb' }, topic, key, keySpec),
+          ...sideOf({ decoded: 'v', raw: 'vb' }, topic, value, valueSpec),
+          ...(h.length > 0 ? { h } : {}),
+        }
+      }),
+  )
+
+/** The decoded side where the serde can read it, and the bytes where the decoded text does not determine them. */
+const sideOf = (
+  names: { readonly decoded: string; readonly raw: string },
+  topic: string,
+  bytes: Uint8Array | null,
+  spec: SerdeSpec | undefined,
+): Readonly<Record<string, unknown>> => {
+  const side: Record<string, unknown> = {}
+  if (spec !== undefined) {
+    try {
+      side[names.decoded] = decode(spec, bytes, topic)
+    } catch {
+      // raw records that an error handler passed on: bytes only
+    }
+  }
+  const plainText = (spec === 'string' || spec === 'json') && names.decoded in side
+  if (!plainText) side[names.raw] = bytes === null ? null : Buffer.from(bytes).toString('base64')
+  return side
+}
+
+const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise<NonNullable<Observed['stores']>> => {
+  const stores: Record<string, { readonly kind: string; readonly entries: readonly unknown[] }> = {}
+  for (const { name } of topology.subTopologies.flatMap((sub) => sub.stores)) {
+    const entries = await driver.getTimestampedKeyValueStore(name).all()
+    stores[name] = {
+      kind: 'keyValue',
+      entries: entries.map(([key, { value, timestamp }]) => [toJson(key), { value: toJson(value), ts: timestamp }]),
+    }
+  }
+  return stores
+}

@@ -1,0 +1,220 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** One vector, as README.md describes it. Only what the interpreter reads is typed; a field of an unknown verb is never looked at. */
+export interface Scenario {
+  readonly name: string
+  readonly api?: 'dsl' | 'topology'
+  readonly config?: Readonly<Record<string, string>>
+  readonly clock?: number
+  readonly buildWithoutConfig?: boolean
+  readonly topics?: Readonly<Record<string, readonly [key: SerdeSpec, value: SerdeSpec]>>
+  readonly topology: readonly Step[]
+  readonly events?: readonly InputEvent[]
+  readonly probes?: readonly unknown[]
+  readonly expect: Expectations
+}
+
+/** A byte-level table (README section 9). */
+export interface FormatTable {
+  readonly name: string
+  readonly table: string
+  readonly serde?: SerdeSpec
+  readonly partitions?: readonly number[]
+  readonly rows: readonly { readonly in: unknown; readonly error?: unknown; readonly [result: string]: unknown }[]
+}
+
+export type SerdeSpec =
+  | string
+  | { readonly list: SerdeSpec }
+  | { readonly timeWindowed: SerdeSpec; readonly sizeMs: number }
+  | { readonly sessionWindowed: SerdeSpec }
+
+/** A function of the scenario language (README section 4). */
+export interface Expression {
+  readonly fn: string
+  readonly of?: Expression
+  readonly a?: Expression
+  readonly b?: Expression
+  readonly args?: readonly Expression[]
+  readonly arg?: Expression
+  readonly cond?: Expression
+  readonly then?: Expression
+  readonly else?: Expression
+  readonly key?: Expression
+  readonly val?: Expression
+  readonly list?: Expression
+  readonly do?: Expression
+  readonly to?: Expression
+  readonly items?: readonly Expression[]
+  readonly parts?: readonly Expression[]
+  readonly fields?: readonly (readonly [name: string, of: Expression])[]
+  readonly value?: unknown
+  readonly suffix?: string
+  readonly prefix?: string
+  readonly sep?: string
+  readonly text?: string
+  readonly path?: string
+  readonly message?: string
+  readonly n?: number
+}
+
+export interface Step {
+  readonly id?: string
+  readonly op: string
+  readonly on?: readonly string[]
+  readonly args?: StepArgs
+}
+
+export interface StepArgs {
+  readonly topics?: readonly string[]
+  readonly pattern?: string
+  readonly topic?: string
+  readonly extractor?: Expression
+  readonly predicate?: Expression
+  readonly mapper?: Expression
+  readonly reducer?: Expression
+  readonly initializer?: Expression
+  readonly aggregator?: Expression
+  readonly withKey?: boolean
+  readonly label?: string
+  readonly named?: string
+  readonly consumed?: ConsumedSpec
+  readonly produced?: ProducedSpec
+  readonly grouped?: { readonly name?: string; readonly key?: SerdeSpec; readonly value?: SerdeSpec }
+  readonly materialized?: MaterializedSpec
+}
+
+export interface ConsumedSpec {
+  readonly key?: SerdeSpec
+  readonly value?: SerdeSpec
+  readonly timestampExtractor?: string | Expression
+  readonly reset?: 'earliest' | 'latest' | 'none' | { readonly byDurationMs: number }
+  readonly name?: string
+}
+
+export interface ProducedSpec {
+  readonly key?: SerdeSpec
+  readonly value?: SerdeSpec
+  readonly partitioner?: PartitionerSpec
+  readonly name?: string
+}
+
+export interface PartitionerSpec {
+  readonly partitioner: string
+  readonly partition?: number
+  readonly when?: Expression
+}
+
+export interface MaterializedSpec {
+  readonly name?: string
+  readonly supplier?: { readonly kind: string; readonly name: string; readonly persistent?: boolean }
+  readonly storeType?: string
+  readonly key?: SerdeSpec
+  readonly value?: SerdeSpec
+  readonly caching?: boolean
+  readonly logging?: false | Readonly<Record<string, string>>
+}
+
+export type HeaderList = readonly (readonly [name: string, text: string | null])[]
+
+export interface InputRecord {
+  readonly topic: string
+  readonly k?: unknown
+  readonly v?: unknown
+  readonly kb?: string | null
+  readonly vb?: string | null
+  readonly ts: number
+  readonly h?: HeaderList
+}
+
+export type InputEvent = InputRecord | { readonly bulk: readonly InputRecord[] } | { readonly clock: number }
+
+export interface OutputRecord {
+  readonly topic: string
+  readonly ts: number
+  readonly k?: unknown
+  readonly v?: unknown
+  readonly kb?: string | null
+  readonly vb?: string | null
+  readonly h?: HeaderList
+}
+
+export interface JavaError {
+  readonly phase?: 'build' | 'start' | 'close'
+  readonly class: string
+  readonly message: string | null
+  readonly causes?: readonly { readonly class: string; readonly message: string | null }[]
+}
+
+/** `E`: how an error is told; Java's in the vectors, whatever was thrown in what we observe. */
+export interface Observations<E> {
+  readonly error?: E
+  readonly describe?: string
+  readonly queryableStoreNames?: Readonly<Record<string, string | null>>
+  readonly subtopologies?: Readonly<Record<string, SubTopologyTopics>>
+  readonly internalTopics?: Readonly<Record<string, InternalTopicConfig>>
+  readonly events?: readonly EventResult<E>[]
+  readonly stores?: Readonly<Record<string, { readonly kind: string; readonly entries?: readonly unknown[] }>>
+  readonly dropped?: number
+}
+
+export interface SubTopologyTopics {
+  readonly sources: readonly string[]
+  readonly sinks: readonly string[]
+  readonly changelogs: readonly string[]
+}
+
+export interface InternalTopicConfig {
+  readonly kind: string
+  readonly partitions?: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+export interface EventResult<E> {
+  readonly out?: readonly OutputRecord[]
+  readonly log?: readonly string[]
+  readonly error?: E
+}
+
+export type Expectations = Observations<JavaError>
+
+export type Vector = Scenario | FormatTable
+
+export const isFormatTable = (vector: Vector): vector is FormatTable => 'table' in vector
+
+/** The vectors in files and folders (their `*.jsonl`), in the order of the lines; throws where something cannot be read as such. */
+export const readVectors = (paths: readonly string[]): readonly Vector[] => paths.flatMap((path) => filesOf(path).flatMap(vectorsOf))
+
+const filesOf = (path: string): readonly string[] => {
+  if (!statSync(path).isDirectory()) return [path]
+  const files = readdirSync(path)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort()
+  if (files.length === 0) throw new Error(`${path} has no .jsonl files`)
+  return files.map((name) => join(path, name))
+}
+
+const vectorsOf = (file: string): readonly Vector[] => {
+  const text = readFileSync(file, 'utf8')
+  const parts = file.endsWith('.json') ? [text] : text.split('\n')
+  return parts.flatMap((part, at) => (part.trim() === '' ? [] : [parsed(part, parts.length === 1 ? file : `${file}:${at + 1}`)]))
+}
+
+const parsed = (text: string, where: string): Vector => {
+  let vector: unknown
+  try {
+    vector = JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${where} is not JSON: ${error instanceof Error ? error.message : error}`)
+  }
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+  if (
+    isObject(vector) &&
+    typeof vector.name === 'string' &&
+    ('table' in vector ? Array.isArray(vector.rows) : Array.isArray(vector.topology) && isObject(vector.expect))
+  ) {
+    return vector as unknown as Vector
+  }
+  throw new Error(`${where} is not a vector: it takes a name and either topology and expect, or table and rows`)
+}

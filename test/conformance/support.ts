@@ -1,0 +1,90 @@
+import { timestampExtractors } from './options.ts'
+import type { MaterializedSpec, Scenario, SerdeSpec, Step } from './scenario.ts'
+import { missingSerde } from './serdes.ts'
+import { type Kind, verbs } from './steps.ts'
+
+/** What a scenario needs and the project, or this interpreter, does not have yet. */
+export interface Missing {
+  /** As `kind.verb`; only what can be told without the verbs that are missing above it. */
+  readonly verbs: readonly string[]
+  readonly features: readonly string[]
+}
+
+export const missingIn = (scenario: Scenario): Missing => {
+  if (scenario.api === 'topology') return { verbs: [], features: ['Processor API'] }
+  const steps = missingVerbs(scenario.topology)
+  return {
+    verbs: steps,
+    features: [...new Set([...configFeatures(scenario), ...stepFeatures(scenario), ...expectationFeatures(scenario)])],
+  }
+}
+
+/** Steps below a missing verb cannot be judged, as nobody knows what they are called on; those next to it are. */
+const missingVerbs = (steps: readonly Step[]): readonly string[] => {
+  const kinds = new Map<string, Kind>()
+  const missing = new Set<string>()
+  for (const { id, op, on = [] } of steps) {
+    const kind = on[0] === undefined ? 'nothing' : kinds.get(on[0])
+    if (!kind) continue
+    const verb = Object.hasOwn(verbs[kind], op) ? verbs[kind][op] : undefined
+    if (!verb) missing.add(kind === 'nothing' ? op : `${kind}.${op}`)
+    else if (id !== undefined && verb.gives) kinds.set(id, verb.gives)
+  }
+  return [...missing]
+}
+
+/** Properties that are understood, or that make no difference to us: a store on a disk and one in memory are the same table. */
+const knownConfig = new Set([
+  'default.key.serde',
+  'default.value.serde',
+  'default.timestamp.extractor',
+  'topology.optimization',
+  'ensure.explicit.internal.resource.naming',
+  'dsl.store.suppliers.class',
+])
+
+const configFeatures = ({ config = {}, topics = {} }: Scenario): readonly string[] => {
+  const extractor = config['default.timestamp.extractor']
+  return [
+    ...Object.keys(config).filter((name) => !knownConfig.has(name)),
+    ...(extractor === undefined || Object.hasOwn(timestampExtractors, extractor) ? [] : [`timestamp extractor ${extractor}`]),
+    ...serdeFeatures([config['default.key.serde'], config['default.value.serde'], ...Object.values(topics).flat()]),
+  ]
+}
+
+const serdeFeatures = (specs: readonly (SerdeSpec | undefined)[]): readonly string[] =>
+  specs.flatMap((spec) => (spec === undefined ? [] : (missingSerde(spec) ?? [])))
+
+const stepFeatures = ({ topology }: Scenario): readonly string[] =>
+  topology.flatMap(({ args = {} }) => {
+    const { consumed = {}, produced = {}, grouped = {}, materialized = {} } = args
+    const extractor = consumed.timestampExtractor
+    return [
+      ...serdeFeatures([consumed, produced, grouped, materialized].flatMap(({ key, value }) => [key, value])),
+      ...(typeof extractor === 'string' && !Object.hasOwn(timestampExtractors, extractor) ? [`timestamp extractor ${extractor}`] : []),
+      ...storeFeatures(materialized),
+    ]
+  })
+
+/** Kafka's in-memory key-value supplier and its timestamped ones make the store that we have; others are other stores. */
+const storeFeatures = ({ supplier }: MaterializedSpec): readonly string[] => {
+  if (!supplier || supplier.kind === 'timestampedKeyValue' || (supplier.kind === 'keyValue' && !supplier.persistent)) return []
+  return [supplier.kind === 'keyValue' ? 'supplier of a persistent keyValue store' : `supplier of a ${supplier.kind} store`]
+}
+
+const observed = new Set([
+  'error',
+  'describe',
+  'queryableStoreNames',
+  'subtopologies',
+  'internalTopics',
+  'events',
+  'stores',
+  'probes',
+  'dropped',
+])
+
+const expectationFeatures = ({ expect, probes = [] }: Scenario): readonly string[] => [
+  ...Object.keys(expect).filter((part) => !observed.has(part)),
+  ...(probes.length > 0 ? ['interactive queries and probes'] : []),
+]

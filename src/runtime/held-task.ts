@@ -38,7 +38,10 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
   const session = await fence(held)
   try {
     const log = await sync(held)
-    if (log.commit.paused) return await handOver(held, progressOf(held, log, log.commit.positions))
+    if (log.commit.paused) {
+      const ended = await handOver(held, progressOf(held, log, log.commit.positions), false)
+      return ended === 'bell' ? undefined : ended
+    }
     const positions = await startPositions(held, {
       ...held.item.checkpoint?.positions,
       ...(log.commit.seq > (held.item.checkpoint?.seq ?? 0) ? log.commit.positions : {}),
@@ -99,7 +102,7 @@ const settle = async (held: HeldTask, { task, progress, flush }: Work, unfinishe
     await flush.all()
     for (const store of held.plan.stores) task.store(store.name)?.rows.evict()
     held.memory.keep(task, progress.commit)
-    return await (unfinished ? handOver(held, progress) : release(held, progress))
+    return await (unfinished ? handOver(held, progress, true) : release(held, progress))
   } catch (error) {
     if (unfinished || !(error instanceof StreamsError) || !['TABLE_UNREACHABLE', 'DEADLINE_EXCEEDED'].includes(error.code)) throw error
     held.memory.forget()
@@ -224,25 +227,41 @@ const release = async (held: HeldTask, progress: Progress): Promise<Ended | 'bel
   const { ports, token, deadlineMs } = held
   const checkpoint = checkpointOf(progress)
   const { released, item } = await ports.table.release(taskIdOf(held), { token, checkpoint, sources: sourcesOf(held) }, deadlineMs)
-  if (released) return endedAs('done', progress)
-  if (item?.lease?.token !== token) {
-    await ports.table.checkpoint(taskIdOf(held), checkpoint, deadlineMs)
+  return released ? endedAs('done', progress) : refused(held, progress, { item, checkpoint })
+}
+
+/**
+ * HANDOVER: gives the lease back although bells stand, and leaves one for the own target if it was not reached. With
+ * `flushed` false the checkpoint stays as it is: the next owner looks at the log's tail.
+ */
+const handOver = async (held: HeldTask, progress: Progress, flushed: boolean): Promise<Ended | 'bell' | undefined> => {
+  const { ports, trigger, token, deadlineMs } = held
+  const checkpoint = flushed ? checkpointOf(progress) : undefined
+  const bell = trigger.kind === 'delivery' && !ownReached(held, progress) ? { topic: trigger.topic, target: trigger.target } : undefined
+  const { released, item } = await ports.table.release(
+    taskIdOf(held),
+    { token, checkpoint, sources: sourcesOf(held), handover: bell ? { bell } : {} },
+    deadlineMs,
+  )
+  // a release that finds no lease counts as repeated, but somebody else may have given it back: then our bell is not there
+  const recorded = bell === undefined || (item?.bells[bell.topic] ?? -1) >= bell.target
+  if (!released || !recorded) return refused(held, progress, { item, checkpoint })
+  return endedAs(bell ? 'handed over' : 'done', progress)
+}
+
+/** Why a release was refused: a bell above the position, another's lease (then no bell of ours was written), or a newer checkpoint. */
+const refused = async (
+  held: HeldTask,
+  progress: Progress,
+  { item, checkpoint }: { readonly item: TaskItem | undefined; readonly checkpoint: Checkpoint | undefined },
+): Promise<Ended | 'bell' | undefined> => {
+  if (item?.lease?.token !== held.token) {
+    if (checkpoint) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)
     held.memory.forget()
     return ownReached(held, progress) ? endedAs('done', progress) : undefined
   }
-  if (item.checkpoint && item.checkpoint.seq > checkpoint.seq) throw new StreamsError('FENCED', 'The table has a newer checkpoint')
+  if (item.checkpoint && checkpoint && item.checkpoint.seq > checkpoint.seq)
+    throw new StreamsError('FENCED', 'The table has a newer checkpoint')
   progress.bells = item.bells
   return 'bell'
-}
-
-/** HANDOVER: gives the lease back although bells stand, and leaves one for the own target if it was not reached. */
-const handOver = async (held: HeldTask, progress: Progress): Promise<Ended> => {
-  const { ports, trigger, token, deadlineMs } = held
-  const bell = trigger.kind === 'delivery' && !ownReached(held, progress) ? { bell: { topic: trigger.topic, target: trigger.target } } : {}
-  await ports.table.release(
-    taskIdOf(held),
-    { token, checkpoint: checkpointOf(progress), sources: sourcesOf(held), handover: bell },
-    deadlineMs,
-  )
-  return endedAs(ownReached(held, progress) ? 'done' : 'handed over', progress)
 }

@@ -54,7 +54,8 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
       rows: (store, at) =>
         new Rows({
           reader: tableReader(ports.table, { ...taskIdOf(held), gen, store: store.name }, at.deadlineMs),
-          complete: at.complete,
+          // what has no changelog is in the table only, whatever was read of the log
+          complete: at.complete && plan.changelogs.has(store.name),
         }),
     })
     const flush = createFlush(held, gen, log.tail)

@@ -1,9 +1,8 @@
 import { createDynamoDb } from '../adapters/dynamodb/dynamodb.ts'
-import { createKafkaJs } from '../adapters/kafkajs/kafkajs.ts'
 import { createMemoryKafka } from '../adapters/memory/log.ts'
 import { createMemoryTable } from '../adapters/memory/table.ts'
 import { StreamsError } from '../errors.ts'
-import type { Adapters } from '../lambda/index.ts'
+import { type Adapters, connectKafka } from '../lambda/index.ts'
 import type { KafkaPorts } from '../runtime/ports.ts'
 
 export interface ClusterOptions {
@@ -22,7 +21,7 @@ export interface Connection extends Adapters {
 }
 
 /** The embedded engine, or a real Kafka and a real table; one without the other is CONFIG_INVALID. */
-export const connect = (options: ClusterOptions, applicationId: string): Connection => {
+export const connect = async (options: ClusterOptions, applicationId: string): Promise<Connection> => {
   const { brokers, tableEndpoint } = options
   if (brokers === undefined && tableEndpoint === undefined && options.table === undefined) {
     return opened(
@@ -43,7 +42,7 @@ export const connect = (options: ClusterOptions, applicationId: string): Connect
   const table = options.table ?? applicationId
   const region = options.region ?? process.env.AWS_REGION ?? 'us-east-1'
   const adapters = {
-    kafka: createKafkaJs({ brokers: brokers.split(',') }),
+    kafka: await connectKafka(brokers.split(',')),
     table: createDynamoDb({ table, region, ...endpointOf(tableEndpoint) }),
   }
   return opened(adapters, { description: `Kafka at ${brokers}, table ${table} at ${tableEndpoint ?? region}`, embedded: false })

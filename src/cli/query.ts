@@ -20,7 +20,7 @@ export const query = async (name: string, storeName: string, key: string, option
       remedy: 'Say where the application runs: --brokers HOST:PORT --table-endpoint URL',
     })
   }
-  const connection = connect(options, applicationId)
+  const connection = await connect(options, applicationId)
   try {
     const deadlineMs = Date.now() + 30_000
     const topic = commitTopic(applicationId, sub.name)

@@ -19,7 +19,7 @@ export interface StartOptions extends ClusterOptions {
 export const start = async (name: string, options: StartOptions): Promise<void> => {
   const app = await loadApp(name)
   const applicationId = checkApplicationId(options.applicationId ?? app.name)
-  const connection = connect(options, applicationId)
+  const connection = await connect(options, applicationId)
   try {
     const inputs = await inputsOf(app, options.input)
     const engine = createLocalEngine({

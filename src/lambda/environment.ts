@@ -1,6 +1,6 @@
 import { createDynamoDb } from '../adapters/dynamodb/dynamodb.ts'
 import { createKafkaJs } from '../adapters/kafkajs/kafkajs.ts'
-import { StreamsError } from '../errors.ts'
+import { messageOf, StreamsError } from '../errors.ts'
 import type { KafkaPorts } from '../runtime/ports.ts'
 import type { TableBackend } from '../state/backend.ts'
 import { type KafkaAuthSetting, kafkaSecurity } from './kafka-security.ts'
@@ -32,21 +32,42 @@ export const identityFromEnvironment = (): Identity => ({
 })
 
 /**
- * Adapters by `MILLRACE_BROKERS` (comma-separated), `MILLRACE_AUTH` (JSON: the kind, and the ARN of a secret, never the
- * secret), `MILLRACE_TABLE`, and the SDK's own `AWS_REGION` and `AWS_ENDPOINT_URL_DYNAMODB`. Without `MILLRACE_AUTH` the
- * brokers must be on this machine.
+ * Adapters by `MILLRACE_BROKERS` (comma-separated), `MILLRACE_AUTH`, `MILLRACE_TABLE`, and the SDK's own `AWS_REGION` and
+ * `AWS_ENDPOINT_URL_DYNAMODB`.
  */
-export const adaptersFromEnvironment = async (): Promise<Adapters> => {
-  const brokers = required('MILLRACE_BROKERS').split(',')
-  const kafka = createKafkaJs({ brokers, ...(await kafkaSecurity(authSetting(brokers), process.env)) })
-  return { kafka, table: createDynamoDb({ table: required('MILLRACE_TABLE') }) }
-}
+export const adaptersFromEnvironment = async (): Promise<Adapters> => ({
+  kafka: await connectKafka(required('MILLRACE_BROKERS').split(',')),
+  table: createDynamoDb({ table: required('MILLRACE_TABLE') }),
+})
+
+/**
+ * The ports of a cluster, secured as `MILLRACE_AUTH` says (JSON: the kind, and the ARN of a secret, never the secret).
+ * Without it the brokers must be on this machine: CONFIG_INVALID for any other.
+ */
+export const connectKafka = async (brokers: readonly string[]): Promise<KafkaPorts> =>
+  createKafkaJs({ brokers, ...(await kafkaSecurity(authSetting(brokers), process.env)) })
 
 const authSetting = (brokers: readonly string[]): KafkaAuthSetting => {
   const text = process.env.MILLRACE_AUTH
-  if (text) return JSON.parse(text) as KafkaAuthSetting
-  if (brokers.every((broker) => /^(localhost|127\.|\[::1\])/.test(broker))) return { kind: 'none' }
+  if (text) return parseSetting(text)
+  if (brokers.every(isOnThisMachine)) return { kind: 'none' }
   throw new StreamsError('CONFIG_INVALID', `MILLRACE_AUTH is not set and ${brokers.join(', ')} is not on this machine`, {
-    remedy: 'Set MILLRACE_AUTH, e.g. {"kind":"iam"}; {"kind":"none"} allows an open cluster.',
+    remedy:
+      'Set MILLRACE_AUTH, e.g. {"kind":"iam"} or {"kind":"scram","mechanism":"scram-sha-512","secretArn":"..."}; {"kind":"none"} allows an open cluster.',
   })
+}
+
+const isOnThisMachine = (broker: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[::1\]):\d+$/.test(broker.trim())
+
+const parseSetting = (text: string): KafkaAuthSetting => {
+  try {
+    const setting: unknown = JSON.parse(text)
+    if (typeof setting === 'object' && setting !== null && 'kind' in setting) return setting as KafkaAuthSetting
+    throw new Error('it has no "kind"')
+  } catch (cause) {
+    throw new StreamsError('CONFIG_INVALID', `MILLRACE_AUTH is not a setting: ${messageOf(cause)}`, {
+      cause,
+      remedy: 'Write JSON such as {"kind":"iam"}.',
+    })
+  }
 }

@@ -80,6 +80,12 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
       /--table-endpoint URL/,
     ],
     [
+      'brokers elsewhere without saying how to log in',
+      () => ['start', 'word-count', '--brokers', 'localhost.example.com:9092', '--table-endpoint', 'http://localhost:1'],
+      /MILLRACE_AUTH is not set and localhost\.example\.com:9092 is not on this machine/,
+      /Set MILLRACE_AUTH/,
+    ],
+    [
       'a line that is no record',
       () => ['start', 'word-count', '--quiet', '--input', file('bad.jsonl', '{"value":"a"}\nnope\n')],
       /bad\.jsonl:2 is not a record/,

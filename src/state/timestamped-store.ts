@@ -1,4 +1,5 @@
 import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
+import { messageOf, StreamsError } from '../errors.ts'
 import type { Change } from '../processor/change.ts'
 import type { ContextHolder, RecordContext } from '../processor/context.ts'
 import { noHeaders, type Record } from '../processor/record.ts'
@@ -76,7 +77,7 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
     for (const [id, { bytes }] of this.#dirty) if (id >= lowId && (highId === undefined || id <= highId)) merged.set(id, bytes)
     const found: (readonly [K, ValueAndTimestamp<V>])[] = []
     for (const [, bytes] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const key = this.#options.keySerde.deserialize(bytes, this.#options.changelog) as K
+      const key = this.#deserialize('key', this.#options.keySerde, bytes) as K
       const value = await this.get(key)
       if (value !== null) found.push([key, value])
     }
@@ -113,22 +114,49 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
   }
 
   #write(id: string, key: Uint8Array, value: ValueAndTimestamp<V> | null, context: RecordContext | undefined): void {
-    const { valueSerde, changelog } = this.#options
     this.rows.put(
       id,
       value === null
         ? { key, value: null, timestamp: context?.timestamp ?? 0 }
-        : { key, value: valueSerde.serialize(value.value, changelog), timestamp: value.timestamp },
+        : {
+            key,
+            value: this.#serialize('value', this.#options.valueSerde, value.value),
+            timestamp: value.timestamp,
+          },
     )
   }
 
   #read(row: Row | null): ValueAndTimestamp<V> | null {
     if (row === null || row.value === null) return null
-    const value = this.#options.valueSerde.deserialize(row.value, this.#options.changelog)
+    const value = this.#deserialize('value', this.#options.valueSerde, row.value)
     return value === null ? null : { value, timestamp: row.timestamp }
   }
 
   #keyBytes(key: K): Uint8Array {
-    return this.#options.keySerde.serialize(key, this.#options.changelog)
+    return this.#serialize('key', this.#options.keySerde, key)
+  }
+
+  #serialize<T>(what: string, serde: Serde<T>, value: T): Uint8Array {
+    try {
+      return serde.serialize(value, this.#options.changelog)
+    } catch (cause) {
+      throw this.#serdeFailed(`write the ${what}`, serde.name, cause)
+    }
+  }
+
+  #deserialize<T>(what: string, serde: Serde<T>, bytes: Uint8Array): T | null {
+    try {
+      return serde.deserialize(bytes, this.#options.changelog)
+    } catch (cause) {
+      throw this.#serdeFailed(`read the ${what}`, serde.name, cause)
+    }
+  }
+
+  #serdeFailed(doing: string, serde: string, cause: unknown): StreamsError {
+    const remedy = { remedy: 'Give the store a serde that fits its keys and values.' }
+    return new StreamsError('SERDE_FAILED', `Cannot ${doing} of store ${this.name} with the ${serde} serde: ${messageOf(cause)}`, {
+      cause,
+      ...remedy,
+    })
   }
 }

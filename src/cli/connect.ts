@@ -25,7 +25,7 @@ export const connect = async (options: ClusterOptions, applicationId: string): P
   const { brokers, tableEndpoint } = options
   if (brokers === undefined && tableEndpoint === undefined && options.table === undefined) {
     return opened(
-      { kafka: createMemoryKafka(), table: createMemoryTable() },
+      { kafka: withTurns(createMemoryKafka()), table: createMemoryTable() },
       { description: 'embedded Kafka and table, in memory', embedded: true },
     )
   }

@@ -1,4 +1,4 @@
-import type { StateRow } from '../state/backend.ts'
+import { assertRowFits, type StateRow } from '../state/backend.ts'
 import { keyId, type Row } from '../state/rows.ts'
 import type { StoreChange } from './effects.ts'
 import { type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
@@ -7,7 +7,10 @@ import { stateRowsOf } from './table-rows.ts'
 
 /** Committed rows on their way to the table: one write per key, however many transactions of the invocation changed it. */
 export interface Flush {
-  add(changes: readonly StoreChange[], seq: number): void
+  /** The rows as the table will get them; STATE_TOO_LARGE where it would not take one, hence to be asked before they are committed. */
+  stage(changes: readonly StoreChange[], seq: number): readonly StateRow[]
+  /** What {@link stage} answered, once it is committed. */
+  add(rows: readonly StateRow[]): void
   /** Writes now if much has come together. */
   whenLarge(): Promise<void>
   /** Writes all; to be awaited before a checkpoint (protocol R12). */
@@ -23,11 +26,12 @@ export const createFlush = (
 ): Flush => {
   const { ports, deadlineMs, stats } = request
   const waiting = new Map<string, StateRow>()
-  const add = (store: string, rows: readonly Row[], seq: number): void => {
-    const at = { ...taskIdOf(request), gen, store, seq, nowMs: ports.clock.nowMs() }
-    for (const row of stateRowsOf(rows, at)) waiting.set(`${store}/${keyId(row.key)}`, row)
+  const rowsAt = (store: string, rows: readonly Row[], seq: number): readonly StateRow[] =>
+    stateRowsOf(rows, { ...taskIdOf(request), gen, store, seq, nowMs: ports.clock.nowMs() })
+  const add = (rows: readonly StateRow[]): void => {
+    for (const row of rows) waiting.set(`${row.store}/${keyId(row.key)}`, row)
   }
-  for (const [store, rows] of tail) for (const row of rows) add(store, [row], row.seq)
+  for (const [store, rows] of tail) for (const row of rows) add(rowsAt(store, [row], row.seq))
   const all = async (): Promise<void> => {
     if (waiting.size === 0) return
     const rows = [...waiting.values()]
@@ -36,9 +40,12 @@ export const createFlush = (
     stats.rowsWritten += rows.length
   }
   return {
-    add: (changes, seq) => {
-      for (const { store, rows } of changes) add(store, rows, seq)
+    stage: (changes, seq) => {
+      const staged = changes.flatMap(({ store, rows }) => rowsAt(store, rows, seq))
+      for (const row of staged) assertRowFits(row)
+      return staged
     },
+    add,
     whenLarge: async () => {
       if (waiting.size >= rowsMax) await all()
     },

@@ -54,8 +54,7 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
       rows: (store, at) =>
         new Rows({
           reader: tableReader(ports.table, { ...taskIdOf(held), gen, store: store.name }, at.deadlineMs),
-          // what has no changelog is in the table only, whatever was read of the log
-          complete: at.complete && plan.changelogs.has(store.name),
+          complete: at.complete,
         }),
     })
     const flush = createFlush(held, gen, log.tail)
@@ -137,6 +136,7 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
       times: effects.times,
       topology: held.plan.fingerprint,
     }
+    const rows = flush.stage(effects.changes, next.seq)
     const written = await writeChunk(held, session, { effects, commit: next })
     progress.commit = next
     progress.positions = next.positions
@@ -146,7 +146,7 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     stats.recordsRead += chunk.recordsRead
     stats.recordsWritten += chunk.recordsWritten
     ports.committed?.(chunk)
-    flush.add(effects.changes, next.seq)
+    flush.add(rows)
   } catch (error) {
     // an open transaction would hold back every reader until its timeout; a session that was fenced does nothing here
     await session.abort(held.deadlineMs).catch(() => undefined)

@@ -45,7 +45,7 @@ export interface SyncRequest {
 export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const { plan, partition, checkpoint } = request
   const known = checkpoint?.ends[plan.commitTopic]
-  const log = await readLog(request, plan.commitTopic, known === undefined ? undefined : known - 1)
+  const log = await readLog(request, plan.commitTopic, { since: known, last: 1 })
   const last = log.records.at(-1)
   if (!last) return emptyLog(request)
   const commit = readCommitRecord(last.value, `${plan.commitTopic}/${partition}@${last.offset}`)
@@ -58,7 +58,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const rebuilt = fresh || (oldest !== undefined && oldest.timestamp < request.nowMs - staleMs)
   const tails = await Promise.all(
     [...plan.changelogs].map(async ([store, topic]) => {
-      const read = await readLog(request, topic, rebuilt ? undefined : checkpoint?.ends[topic])
+      const read = await readLog(request, topic, { since: rebuilt ? undefined : checkpoint?.ends[topic], expires: expires(plan, store) })
       return { store, topic, end: read.end, rows: rowsOf(read.records, commit) }
     }),
   )
@@ -84,19 +84,31 @@ const emptyLog = ({ plan, partition, checkpoint }: SyncRequest): LogState => {
   return { commit, tail: new Map(), ends: {}, rebuilt: true }
 }
 
-/** Everything committed from an offset (default: the start) up to the high watermark that ListOffsets tells now. */
+/** Whether the changelog of a store has retention, as a user may configure it: what left it had expired. */
+const expires = ({ stores }: TaskPlan, name: string): boolean => {
+  const logging = stores.find((store) => store.name === name)?.logging
+  return logging ? (logging['cleanup.policy'] ?? '').includes('delete') : false
+}
+
+/**
+ * Everything committed since an offset (default: the start), and `last` records before it, up to the high watermark that
+ * ListOffsets tells now. LOG_TRUNCATED where the log does not reach from the one to the other, unless its records expire.
+ */
 const readLog = async (
   { reader, partition, deadlineMs }: SyncRequest,
   topic: string,
-  from: number | undefined,
+  { since, last = 0, expires = false }: { readonly since: number | undefined; readonly last?: number; readonly expires?: boolean },
 ): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number }> => {
   const [bounds] = await reader.bounds([{ topic, partition }], deadlineMs)
   const [start, end] = [bounds?.logStartOffset ?? 0, bounds?.highWatermark ?? 0]
-  if (from !== undefined && from > end) {
-    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} ends at ${end}, before the checkpoint's ${from}`)
+  if (since !== undefined && since > end) {
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} ends at ${end}, before the checkpoint's ${since}`)
+  }
+  if (since !== undefined && since < start && !expires) {
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} begins at ${start}, after the checkpoint's ${since}`)
   }
   const records: FetchedRecord[] = []
-  let offset = Math.max(start, from ?? start)
+  let offset = Math.max(start, since === undefined ? start : since - last)
   while (offset < end) {
     const [answer] = await reader.fetch([{ topic, partition, offset, bytesMax }], { waitMs: 100, deadlineMs })
     if (!answer) break
@@ -112,8 +124,9 @@ const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readon
   const rows = new Map<string, TailRow>()
   for (const { key, value, timestamp, headers } of records) {
     const stamp = changelogStamp(headers)
-    if (!stamp || key === null || stamp.gen !== commit.gen) continue
+    if (!stamp || key === null) continue
     if (stamp.seq > commit.seq) throw fenced(`a changelog has transaction ${stamp.seq}, the commit topic ${commit.seq}`)
+    if (stamp.gen !== commit.gen) continue
     rows.set(keyId(key), { key, value, timestamp, seq: stamp.seq })
   }
   return [...rows.values()]

@@ -12,11 +12,9 @@ export interface Missing {
 
 export const missingIn = (scenario: Scenario): Missing => {
   if (scenario.api === 'topology') return { verbs: [], features: ['Processor API'] }
-  const steps = missingVerbs(scenario.topology)
-  return {
-    verbs: steps,
-    features: [...new Set([...configFeatures(scenario), ...stepFeatures(scenario), ...expectationFeatures(scenario)])],
-  }
+  const missing = missingVerbs(scenario.topology)
+  const features = [...configFeatures(scenario), ...stepFeatures(scenario), ...expectationFeatures(scenario, missing.length > 0)]
+  return { verbs: missing, features: [...new Set(features)] }
 }
 
 /** Steps below a missing verb cannot be judged, as nobody knows what they are called on; those next to it are. */
@@ -84,7 +82,8 @@ const observed = new Set([
   'dropped',
 ])
 
-const expectationFeatures = ({ expect, probes = [] }: Scenario): readonly string[] => [
-  ...Object.keys(expect).filter((part) => !observed.has(part)),
+/** Parts of the expectations that come with a missing verb (`branches` with `split`) are not told apart from it. */
+const expectationFeatures = ({ expect, probes = [] }: Scenario, verbsMissing: boolean): readonly string[] => [
+  ...(verbsMissing ? [] : Object.keys(expect).filter((part) => !observed.has(part))),
   ...(probes.length > 0 ? ['interactive queries and probes'] : []),
 ]

@@ -29,9 +29,7 @@ export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, d
   if (missing.length > 0) {
     throw new StreamsError('TOPIC_MISSING', `The application "${plan.applicationId}" uses topics that do not exist: ${missing.join(', ')}`)
   }
-  // The rest of a sub-topology is code and does not travel; the counts do not depend on it.
-  const graph = plan.subTopologies as unknown as Parameters<typeof partitionCountsOf>[0]
-  const counts = partitionCountsOf(graph, plan.internalTopics, plan.applicationId, userCounts)
+  const counts = partitionCountsOf(plan.subTopologies, plan.internalTopics, plan.applicationId, userCounts)
   const specs = plan.internalTopics.map(({ name, config }) => ({ topic: name, partitions: countOf(counts, name), config }))
   await admin.create(specs, deadlineMs)
   return counts

@@ -54,7 +54,8 @@ export interface TxnOpenOptions {
 /**
  * A fenced producer: any number of transactions one after the other, dead after its first rejection.
  * A rejection is a StreamsError: FENCED (somebody else committed or fenced), TRANSACTION_ABORTED (nothing became
- * visible), OUTCOME_UNKNOWN (only from commit), RECORD_INVALID (a record above the broker's limit).
+ * visible), OUTCOME_UNKNOWN (only from commit), RECORD_INVALID (a record above the broker's limit), TOPIC_MISSING,
+ * BROKER_REFUSED, BROKER_UNREACHABLE or DEADLINE_EXCEEDED.
  */
 export interface TxnSession {
   /** Adds the partitions, then produces to all leaders in parallel; resolves when every batch is acknowledged. Answers in request order. */

@@ -1,5 +1,5 @@
 import { StreamsError } from '../errors.ts'
-import { topicName } from './nodes.ts'
+import { type SinkNode, topicName } from './nodes.ts'
 import type { SubTopology } from './sub-topologies.ts'
 
 export interface InternalTopic {
@@ -12,6 +12,9 @@ export interface InternalTopic {
   readonly partitions?: number
   readonly config: Readonly<Record<string, string>>
 }
+
+/** Of a sub-topology, what decides partition counts: who reads and who writes which topic. */
+export type TopicFlow = Pick<SubTopology, 'name' | 'sourceTopics'> & { readonly sinks: readonly Pick<SinkNode, 'topic'>[] }
 
 export const changelogTopic = (applicationId: string, store: string): string => `${applicationId}-${store}-changelog`
 export const commitTopic = (applicationId: string, subTopology: string): string => `${applicationId}-${subTopology}-commits`
@@ -71,14 +74,14 @@ export const internalTopicsOf = (
  * changelogs and commit topics have one per task.
  */
 export const partitionCountsOf = (
-  subTopologies: readonly SubTopology[],
+  subTopologies: readonly TopicFlow[],
   topics: readonly InternalTopic[],
   applicationId: string,
   userTopics: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const topic of topics) if (topic.partitions !== undefined) counts.set(topic.name, topic.partitions)
-  const tasksOf = (sub: SubTopology): number | undefined => {
+  const tasksOf = (sub: TopicFlow): number | undefined => {
     const known = sub.sourceTopics.map((topic) => {
       const name = topicName(topic, applicationId)
       const count = counts.get(name) ?? (topic.internal ? undefined : userTopics.get(name))

@@ -1,54 +1,21 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createDynamoDb } from '../../src/adapters/dynamodb/dynamodb.ts'
-import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
-import type { KafkaPorts } from '../../src/runtime/ports.ts'
+import { describe, expect, it } from 'vitest'
 import { type CliResult, runCli } from '../cli/run-cli.ts'
-import { type RunningKafka, startKafka } from './kafka.ts'
+import { endpoint, soon, useCluster } from './start-cluster.ts'
 
-const soon = (): number => Date.now() + 30_000
-const endpoint = inject('dynamodb')
 const fixtures = join(import.meta.dirname, '../cli/fixtures')
 
 describe.skipIf(endpoint === null)('millrace start, given what cannot work', { timeout: 120_000 }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-bad-'))
-  let kafka: RunningKafka
-  let ports: KafkaPorts
-  beforeAll(async () => {
-    kafka = await startKafka()
-    ports = createKafkaJs({ brokers: kafka.bootstrap })
-  }, 60_000)
-  afterAll(async () => {
-    await Promise.all([ports?.txnLog.close(), ports?.reader.close(), ports?.admin.close()])
-    await kafka?.stop()
-    rmSync(folder, { recursive: true })
-  })
-
-  const where = (applicationId: string): readonly string[] => [
-    ...['--brokers', kafka.bootstrap.join(','), '--table-endpoint', endpoint ?? '', '--application-id', applicationId],
-  ]
+  const { brokers, ports, where, file, withTable } = useCluster()
   const sums = (args: readonly string[]): Promise<CliResult> => runCli(['start', 'sums', '--quiet', ...args], undefined, fixtures)
   const said = ({ code, stderr }: CliResult) => ({ code, stderr: stderr.trim().split('\n') })
-  const file = (name: string, text: string): string => {
-    const path = join(folder, name)
-    writeFileSync(path, text)
-    return path
-  }
-  const positions = async (applicationId: string): Promise<readonly (number | undefined)[]> => {
-    const table = createDynamoDb({
-      table: applicationId,
-      endpoint: endpoint ?? '',
-      region: 'us-east-1',
-      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  const positions = (applicationId: string): Promise<readonly (number | undefined)[]> =>
+    withTable(applicationId, async (table) => {
+      const items = await Promise.all([0, 1, 2, 3].map((partition) => table.readTask({ subTopology: 'amounts', partition }, soon())))
+      return items.map((item) => item?.checkpoint?.positions.amounts)
     })
-    const items = await Promise.all([0, 1, 2, 3].map((partition) => table.readTask({ subTopology: 'amounts', partition }, soon())))
-    await table.close()
-    return items.map((item) => item?.checkpoint?.positions.amounts)
-  }
   const produce = async (partition: number, values: readonly Uint8Array[]): Promise<number> => {
-    const session = await ports.txnLog.open({ transactionalId: 'somebody-else', transactionTimeoutMs: 30_000, deadlineMs: soon() })
+    const session = await ports().txnLog.open({ transactionalId: 'somebody-else', transactionTimeoutMs: 30_000, deadlineMs: soon() })
     const records = values.map((value) => ({ key: Buffer.from('k'), value, timestamp: 1, headers: [] }))
     const [appended] = await session.append([{ topic: 'amounts', partition, records }], soon())
     await session.commit(soon())
@@ -94,16 +61,16 @@ describe.skipIf(endpoint === null)('millrace start, given what cannot work', { t
     expect({ code: words.code, stdout: words.stdout }).toEqual({ code: 1, stdout: '' })
     expect(words.stderr).toMatch(/^\s*error: .*store 'counts'.*a key of 1024 bytes; the limit is 1023 bytes/)
     const partition = Number(/task counts-repartition\/(\d)/.exec(words.stderr)?.[1])
-    const [changelog] = await ports.reader.bounds([{ topic: 'long-key-counts-changelog', partition }], soon())
+    const [changelog] = await ports().reader.bounds([{ topic: 'long-key-counts-changelog', partition }], soon())
     expect(changelog?.highWatermark).toBe(0)
   })
 
   it('says within seconds that nobody answers at the brokers, or at the table', async () => {
-    const table = await sums(['--brokers', kafka.bootstrap.join(','), '--table-endpoint', 'http://127.0.0.1:1'])
+    const table = await sums(['--brokers', brokers(), '--table-endpoint', 'http://127.0.0.1:1'])
     expect(table.code).toBe(1)
     expect(table.stderr).toMatch(/error: table 'sums' at http:\/\/127\.0\.0\.1:1: no answer .*ECONNREFUSED/)
-    const brokers = await sums(['--brokers', '127.0.0.1:1', '--table-endpoint', endpoint ?? '', '--application-id', 'nobody'])
-    expect(brokers.code).toBe(1)
-    expect(brokers.stderr).toMatch(/error: no broker answers Metadata: 127\.0\.0\.1:1: .*ECONNREFUSED/)
+    const nobody = await sums(['--brokers', '127.0.0.1:1', '--table-endpoint', endpoint ?? '', '--application-id', 'nobody'])
+    expect(nobody.code).toBe(1)
+    expect(nobody.stderr).toMatch(/error: no broker answers Metadata: 127\.0\.0\.1:1: .*ECONNREFUSED/)
   })
 })

@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { expectedOf, type Fault, foundIn, type Plot, play } from './simulation.ts'
+
+const fault = fc.constantFrom<Fault>(
+  ...(['lost request', 'lost answer', 'death before', 'death after', 'another delivery'] as const),
+  ...(['tick', 'frozen, then tick', 'frozen, then delivery', 'slow'] as const),
+)
+const plot: fc.Arbitrary<Plot> = fc.record({
+  batches: fc.array(
+    fc.record({
+      how: fc.constantFrom('plain', 'plain', 'committed', 'open', 'aborted'),
+      words: fc.array(fc.constantFrom('a+', 'b+', 'c+', 'a0', 'b0'), { minLength: 1, maxLength: 5 }),
+    }),
+    { minLength: 1, maxLength: 5 },
+  ),
+  faults: fc.array(fc.tuple(fc.nat(20), fault), { minLength: 1, maxLength: 12 }),
+  processes: fc.array(fc.nat(2), { minLength: 1, maxLength: 6 }),
+  chunkBytesMax: fc.constantFrom(1, 1_000_000),
+})
+
+it('takes every record once, whatever fails, dies, freezes or overlaps', { timeout: 60_000 }, async () => {
+  let committed = 0
+  await fc.assert(
+    fc.asyncProperty(plot, async (story) => {
+      const scene = await play(story)
+      const commits = await scene.commits()
+      expect(commits.map(({ seq }) => seq)).toEqual(commits.map((_, at) => at + 1))
+      expect(await foundIn(scene)).toEqual(await expectedOf(scene))
+      expect(await scene.rows()).toEqual(await scene.fold())
+      const end = (await scene.item()).checkpoint
+      expect({ seq: end?.seq, words: end?.positions.words }).toEqual({ seq: commits.length, words: await scene.end('words') })
+      committed += commits.length
+    }),
+    { seed: 73, numRuns: 1_000 },
+  )
+  expect(committed).toBeGreaterThan(1_000)
+})

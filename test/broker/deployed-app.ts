@@ -1,9 +1,11 @@
+import { bundleNodeOptions } from '../../infra/constructs/bundle-options.ts'
 import { createInternalTopics } from '../../infra/handlers/topic-plan.ts'
 import { createDynamoDb } from '../../src/adapters/dynamodb/dynamodb.ts'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import type { KafkaEvent } from '../../src/lambda/index.ts'
 import { createEventSourceMapping, type EventSourceMapping } from '../../src/local/event-source-mapping.ts'
-import { createLambdaFunction, type InvokeResult, type LambdaFunction, type LambdaFunctionConfig } from '../../src/local/lambda-emulator.ts'
+import type { InvokeReply } from '../../src/local/invoke-reply.ts'
+import { createLambdaFunction, type LambdaFunction, type LambdaFunctionConfig } from '../../src/local/lambda-emulator.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
 import type { TableBackend } from '../../src/state/backend.ts'
 import { topicName } from '../../src/topology/nodes.ts'
@@ -28,7 +30,7 @@ export interface DeployedApp {
   /** A function of its own for the sub-topology, i.e. environments of its own: as the deployed one but for `change`. */
   lambda(subTopology: string, change?: Partial<LambdaFunctionConfig>): LambdaFunction
   /** Starts the event source mappings; `invoke` is handed every event of theirs. */
-  connect(invoke: (subTopology: string, event: KafkaEvent) => Promise<InvokeResult>): Promise<void>
+  connect(invoke: (subTopology: string, event: KafkaEvent) => Promise<InvokeReply>): Promise<void>
   /** Resolves when everything in the source topics was delivered and is behind the tasks' checkpoints. */
   drained(): Promise<void>
   close(): Promise<void>
@@ -92,8 +94,12 @@ export const deployApp = async (options: DeployedAppOptions): Promise<DeployedAp
   }
 }
 
-const environmentOf = ({ applicationId, kafka, dynamodb }: DeployedAppOptions, subTopology: string) => ({
-  NODE_OPTIONS: '--enable-source-maps',
+/** As the stack sets it, but for the endpoint of the table and the credentials. */
+export const environmentOf = (
+  { applicationId, kafka, dynamodb }: Pick<DeployedAppOptions, 'applicationId' | 'kafka' | 'dynamodb'>,
+  subTopology: string,
+): Record<string, string> => ({
+  NODE_OPTIONS: bundleNodeOptions,
   MILLRACE_APPLICATION_ID: applicationId,
   MILLRACE_SUB_TOPOLOGY: subTopology,
   MILLRACE_TABLE: applicationId,

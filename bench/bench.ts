@@ -1,0 +1,21 @@
+/** What a benchmark found: rows of a table, and ratios that hold on any machine. */
+export interface Findings {
+  readonly rows: readonly Row[]
+  readonly ratios: readonly { readonly name: string; readonly value: number }[]
+}
+
+/** Column by its heading, with the unit; all rows have the same columns. */
+export type Row = Readonly<Record<string, string | number>>
+
+/** A benchmark is a file of bench/ with this as its default export; `note` is told what is being done. */
+export type Bench = (note: (text: string) => void) => Promise<Findings>
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((one, other) => one - other)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? Number.NaN)
+    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2
+}
+
+export const rounded = (value: number, digits = 1): number => Number(value.toFixed(digits))

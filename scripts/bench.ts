@@ -1,0 +1,43 @@
+import { readdirSync } from 'node:fs'
+import { availableParallelism, cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Bench, Findings } from '../bench/bench.ts'
+import { textTable } from '../src/cli/report.ts'
+
+/** `npm run bench -- NAME`: runs bench/NAME.ts and prints its table; with `--json` the last line is one JSON object. */
+const folder = fileURLToPath(new URL('../bench', import.meta.url))
+const names = readdirSync(folder)
+  .filter((file) => file.endsWith('.ts') && file !== 'bench.ts')
+  .map((file) => file.slice(0, -3))
+  .sort()
+
+const machine = () => ({
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  memoryGb: Math.round(totalmem() / 2 ** 30),
+  platform: `${process.platform} ${process.arch}`,
+  node: process.version,
+})
+
+const show = ({ rows, ratios }: Findings): string => {
+  const columns = Object.keys(rows[0] ?? {})
+  const table = textTable(
+    columns,
+    rows.map((row) => columns.map((column) => row[column] ?? '')),
+  )
+  return [table, '', ...ratios.map(({ name, value }) => `  ${name}: ${value}`)].join('\n')
+}
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true })
+const [name = ''] = positionals
+if (names.includes(name)) {
+  const module: { readonly default: Bench } = await import(pathToFileURL(join(folder, `${name}.ts`)).href)
+  const findings = await module.default((text) => process.stderr.write(`${text}\n`))
+  process.stdout.write(`${show(findings)}\n`)
+  if (values.json) process.stdout.write(`${JSON.stringify({ bench: name, machine: machine(), ...findings })}\n`)
+} else {
+  process.stderr.write(`${name === '' ? 'Which benchmark?' : `There is no benchmark "${name}".`} Choose one of: ${names.join(', ')}\n`)
+  process.exitCode = 1
+}

@@ -1,4 +1,5 @@
 import { StreamsError } from '../errors.ts'
+import type { LogEntry } from '../lambda/index.ts'
 import { createLocalEngine, type LocalEngine } from '../local/local-engine.ts'
 import { feedInput } from '../local/local-input.ts'
 import { checkApplicationId } from '../topology/topology.ts'
@@ -28,6 +29,7 @@ export const start = async (name: string, options: StartOptions): Promise<void> 
       adapters: connection,
       partitions: partitionsOf(options.partitions),
       createUserTopics: options.createTopics !== 'no',
+      log: reportTrouble(process.stderr),
     })
     if (!options.quiet) process.stderr.write(`${app.name} as ${applicationId} on ${connection.description}\n`)
     await engine.start()
@@ -38,6 +40,17 @@ export const start = async (name: string, options: StartOptions): Promise<void> 
     }
   } finally {
     await connection.close()
+  }
+}
+
+/** What is tried again is said once in a while: the run goes on when the trouble is over. */
+const reportTrouble = (output: NodeJS.WriteStream): ((entry: LogEntry) => void) => {
+  const saidMs = new Map<string, number>()
+  return ({ level, message, retryable }) => {
+    const nowMs = performance.now()
+    if (level !== 'error' || retryable === false || nowMs - (saidMs.get(message) ?? Number.NEGATIVE_INFINITY) < 5_000) return
+    saidMs.set(message, nowMs)
+    output.write(`  trying again: ${message}\n`)
   }
 }
 

@@ -66,7 +66,9 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
         log({
           level: 'error',
           message: messageOf(error),
-          ...(error instanceof StreamsError ? { code: error.code, remedy: error.remedy } : { stack: error?.stack }),
+          ...(error instanceof StreamsError
+            ? { code: error.code, retryable: error.retryable, remedy: error.remedy }
+            : { stack: error?.stack }),
         })
       },
     })

@@ -105,6 +105,11 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
       windowMs: options.windowMs ?? 20,
       mix: 'spread',
       doorbells: true,
+      // nothing is sent anywhere: a large record needs no smaller event
+      payloadBytesMax: 64 * 2 ** 20,
+      onEvent: ({ kind, detail = '' }) => {
+        if (kind === 'problem') options.log?.({ level: 'error', message: detail, applicationId, topic })
+      },
       invoke: async (event) => {
         const { reply, error } = await invoke(event)
         if (error instanceof StreamsError && !error.retryable) failure.reject(error)

@@ -33,56 +33,81 @@ const patienceMs = 5_000
 /** Keeps how far each input was fed to a topic, whatever application asked for it; one partition, compacted. */
 export const inputProgressTopic = (topic: string): string => `${topic}-local-input`
 
+type Feed = FeedOptions & { readonly partitionOf: (record: InputRecord, index: number) => number }
+
 /**
- * Writes an input to its topic, each record exactly once: records and progress share transactions, and two processes that
- * feed the same input fence each other, so one of them writes and the other waits. Records without a key go round the
- * partitions; those with one, too, unless the caller has bound them by `partition` of the key's hash.
+ * Writes an input to its topic, each record exactly once, and returns how many there are: records and progress share
+ * transactions. Two processes that feed the same input fence each other; one of them writes, the other waits. What may be
+ * tried again is, from what the log says is written, for a minute.
  */
-export const feedInput = async (
-  input: LocalInput,
-  options: FeedOptions & { readonly partitionOf: (record: InputRecord, index: number) => number },
-): Promise<number> => {
-  for (;;) {
-    try {
-      return await feedAll(input, options)
-    } catch (error) {
-      if (!isStreamsError(error, 'FENCED') || input.id === undefined) throw error
-      await watch(input.topic, input.id, options)
+export const feedInput = async (input: LocalInput, options: Feed): Promise<number> => {
+  const writer = createWriter(input, options)
+  try {
+    await writer.open()
+    let index = 0
+    let batch: InputRecord[] = []
+    for await (const record of input.records) {
+      if (options.stopped?.()) break
+      if (index++ < writer.fed) continue
+      batch.push(record)
+      if (batch.length < batchRecords) continue
+      await writer.write(batch, index - batch.length)
+      batch = []
     }
+    if (batch.length > 0) await writer.write(batch, index - batch.length)
+    return writer.fed
+  } finally {
+    writer.close()
   }
 }
 
-type Feed = FeedOptions & { readonly partitionOf: (record: InputRecord, index: number) => number }
-
-const feedAll = async (input: LocalInput, options: Feed): Promise<number> => {
-  const { kafka, onFed, stopped } = options
+const createWriter = (input: LocalInput, options: Feed) => {
+  const { kafka, onFed } = options
   const id = input.id ?? crypto.randomUUID()
-  const session = await kafka.txnLog.open({
-    transactionalId: `${inputProgressTopic(input.topic)}.${id}`,
-    transactionTimeoutMs: requestMs,
-    deadlineMs: Date.now() + requestMs,
-  })
-  try {
-    let next = await fedSoFar(input.topic, id, options)
-    onFed?.(next)
-    let index = 0
-    let batch: InputRecord[] = []
-    const write = async (): Promise<void> => {
-      await writeBatch(session, { input, id, from: next, batch }, options)
-      next += batch.length
-      batch = []
-      onFed?.(next)
-    }
-    for await (const record of input.records) {
-      if (stopped?.()) break
-      if (index++ < next) continue
-      batch.push(record)
-      if (batch.length === batchRecords) await write()
-    }
-    if (batch.length > 0) await write()
-    return next
-  } finally {
-    session.close()
+  let session: TxnSession | undefined
+  let fed = 0
+  const open = async (): Promise<void> => {
+    session = await kafka.txnLog.open({
+      transactionalId: `${inputProgressTopic(input.topic)}.${id}`,
+      transactionTimeoutMs: requestMs,
+      deadlineMs: Date.now() + requestMs,
+    })
+    fed = await fedSoFar(input.topic, id, options)
+    onFed?.(fed)
+  }
+  const recover = async (error: unknown): Promise<void> => {
+    session?.close()
+    session = undefined
+    if (!(error instanceof StreamsError) || !error.retryable) throw error
+    if (isStreamsError(error, 'FENCED')) await watch(input.topic, id, options)
+    else await new Promise((resolve) => setTimeout(resolve, 500))
+    await open()
+  }
+  return {
+    open,
+    get fed() {
+      return fed
+    },
+    /** Writes records from index `from` on; those that are written already, by this process or another, are left out. */
+    write: async (batch: readonly InputRecord[], from: number): Promise<void> => {
+      let failure: unknown
+      for (const untilMs = Date.now() + requestMs; fed < from + batch.length; ) {
+        try {
+          if (failure !== undefined) await recover(failure)
+          const left = batch.slice(fed - from)
+          if (session === undefined || left.length === 0) continue
+          await writeBatch(session, { input, id, from: fed, batch: left }, options)
+          fed += left.length
+          onFed?.(fed)
+        } catch (error) {
+          if (Date.now() > untilMs || !(error instanceof StreamsError) || !error.retryable) throw error
+          failure = error
+          continue
+        }
+        failure = undefined
+      }
+    },
+    close: () => session?.close(),
   }
 }
 

@@ -146,6 +146,15 @@ describe('a lost answer', () => {
     expect(await audit(it)).toMatchObject({ totals: ['a=1', 'b=1'], tableIsFold: true })
   })
 
+  it('of a lease that another took meanwhile does not lose the checkpoint (R17)', async () => {
+    const it = await scene()
+    it.feed('words', ...words('a'))
+    const take = () =>
+      it.table.acquire(task, { token: 'tick', source: 'tick', nowMs: startMs + 80_000, expiresAtMs: startMs + 90_000, steal: false }, 0)
+    expect(await it.run({ around: meanwhile('release', take) })).toMatchObject({ result: 'done', seq: 1 })
+    expect(await it.item()).toMatchObject({ checkpoint: { seq: 1, positions: { words: 1 } }, lease: { token: 'tick' } })
+  })
+
   it('of the table after the commit does not fail a delivery whose target is reached; the next one overlays the tail', async () => {
     const it = await scene()
     const memory = createTaskMemory()

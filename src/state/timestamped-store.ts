@@ -72,15 +72,13 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
   async range(from: K | null, to: K | null): Promise<readonly (readonly [K, ValueAndTimestamp<V>])[]> {
     const [low, high] = [from === null ? null : this.#keyBytes(from), to === null ? null : this.#keyBytes(to)]
     const rows = await this.rows.range(low, high)
-    const merged = new Map(rows.map((row) => [keyId(row.key), row.key]))
+    const merged = new Map(rows.map((row) => [keyId(row.key), { bytes: row.key, value: this.#read(row) }]))
     const [lowId, highId] = [low === null ? '' : keyId(low), high === null ? undefined : keyId(high)]
-    for (const [id, { bytes }] of this.#dirty) if (id >= lowId && (highId === undefined || id <= highId)) merged.set(id, bytes)
+    for (const [id, { bytes, value }] of this.#dirty)
+      if (id >= lowId && (highId === undefined || id <= highId)) merged.set(id, { bytes, value })
     const found: (readonly [K, ValueAndTimestamp<V>])[] = []
-    for (const [, bytes] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const key = this.#deserialize('key', this.#options.keySerde, bytes) as K
-      const value = await this.get(key)
-      if (value !== null) found.push([key, value])
-    }
+    for (const [, { bytes, value }] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1)))
+      if (value !== null) found.push([this.#deserialize('key', this.#options.keySerde, bytes) as K, value])
     return found
   }
 

@@ -50,7 +50,8 @@ const reportTrouble = (output: NodeJS.WriteStream): ((entry: LogEntry) => void) 
     const nowMs = performance.now()
     if (level !== 'error' || retryable === false || nowMs - (saidMs.get(message) ?? Number.NEGATIVE_INFINITY) < 5_000) return
     saidMs.set(message, nowMs)
-    output.write(`  trying again: ${message}\n`)
+    // On a terminal it takes the place of the bar, which is drawn again below it.
+    output.write(`${output.isTTY ? '\r\x1b[K' : ''}  trying again: ${message}\n`)
   }
 }
 
@@ -67,7 +68,13 @@ const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Ru
   const startMs = performance.now()
   const totals = inputs.map((input) => input.total)
   const total = totals.every((it) => it !== undefined) ? totals.reduce((sum, it) => sum + it, 0) : undefined
-  const progress = quiet ? undefined : showProgress(engine, total, process.stderr)
+  const progress = quiet ? undefined : showProgress(engine, { total, topics: inputs.map((input) => input.topic) }, process.stderr)
+  const interrupt = (): never => {
+    progress?.end()
+    process.stderr.write(`\nInterrupted.${connection.embedded ? '' : ' Nothing is lost: the same command goes on where this run ended.'}\n`)
+    process.exit(130)
+  }
+  process.once('SIGINT', interrupt)
   const fed = new Map<AppInput, number>()
   try {
     const feed = async (input: AppInput): Promise<void> => {
@@ -81,6 +88,7 @@ const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Ru
     await Promise.race([Promise.all(inputs.map(feed)), engine.failed])
     await engine.drained()
   } finally {
+    process.off('SIGINT', interrupt)
     progress?.end()
   }
   const seconds = (performance.now() - startMs) / 1000

@@ -21,7 +21,7 @@ export interface InvocationPorts {
   readonly clock: Clock
   /** A random token, new at every call. */
   token(): string
-  /** Partition count of an output topic. */
+  /** Partition count of a source or output topic. */
   partitionsOf(topic: string): number | Promise<number>
   log(entry: LogEntry): void
   /** Told of every committed transaction. */

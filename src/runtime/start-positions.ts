@@ -6,7 +6,10 @@ export const startPositions = async (
   { ports, plan, partition, deadlineMs }: InvocationRequest,
   committed: Readonly<Record<string, number>>,
 ): Promise<Readonly<Record<string, number>>> => {
-  const fresh = [...plan.sources.keys()].filter((topic) => committed[topic] === undefined)
+  const unknown = [...plan.sources.keys()].filter((topic) => committed[topic] === undefined)
+  // there are as many tasks as the widest topic has partitions: a narrower one has none for the last of them
+  const counts = await Promise.all(unknown.map((topic) => ports.partitionsOf(topic)))
+  const fresh = unknown.filter((_, at) => partition < (counts[at] ?? 0))
   const known = Object.fromEntries(
     [...plan.sources.keys()].flatMap((topic) => (committed[topic] === undefined ? [] : [[topic, committed[topic]]])),
   )

@@ -263,6 +263,15 @@ describe('input', () => {
     expect((await it.commits()).map(({ times }) => times.partitionTimes)).toEqual([{ left: startMs + 50, right: startMs + 30 }])
   })
 
+  it('of a topic that has no such partition is left out: tasks are as many as the widest topic has partitions', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream(['wide', 'narrow'], strings).to('both')
+    const it = await scene({ topology: builder.build(), topics: { wide: 2, narrow: 1, both: 1 }, partition: 1 })
+    it.kafka.produce([{ topic: 'wide', partition: 1, records: [record('a', 'x')] }])
+    expect(await it.run({ topic: 'wide', target: 1 })).toMatchObject({ result: 'done', seq: 1, positions: { wide: 1 } })
+    expect((await it.committed('both')).map(({ value }) => textOf(value))).toEqual(['x'])
+  })
+
   it('that the event source delivered before it was committed is waited for', async () => {
     const it = await scene()
     const producer = await it.kafka.txnLog.open({ transactionalId: 'p', transactionTimeoutMs: 60_000, deadlineMs: startMs })

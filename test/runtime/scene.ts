@@ -50,12 +50,14 @@ export interface SceneOptions {
   readonly topology?: Topology
   /** Topics that the topology does not own, with their partitions. */
   readonly topics?: Readonly<Record<string, number>>
+  /** Of the task that runs; default 0. */
+  readonly partition?: number
 }
 
 export type Scene = Awaited<ReturnType<typeof scene>>
 
-/** One task of a topology (its first sub-topology, partition 0) over an in-memory cluster and table, with a clock that only moves by hand. */
-export async function scene({ topology = counting(), topics = { words: 1, totals: 1 } }: SceneOptions = {}) {
+/** One task of a topology (of its first sub-topology) over an in-memory cluster and table, with a clock that only moves by hand. */
+export async function scene({ topology = counting(), topics = { words: 1, totals: 1 }, partition = 0 }: SceneOptions = {}) {
   const clock = { nowMs: startMs }
   const now = (): number => clock.nowMs
   const kafka = createMemoryKafka({ now })
@@ -87,7 +89,7 @@ export async function scene({ topology = counting(), topics = { words: 1, totals
     return runInvocation({
       ports: how.around ? aroundPorts(ports, how.around) : ports,
       plan,
-      partition: 0,
+      partition,
       trigger,
       deadlineMs: now() + (how.forMs ?? 60_000),
       memory: how.memory ?? createTaskMemory(),

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
+import { planOf, planWhole, subTopologyNamed } from '../../src/runtime/plan.ts'
+import { Serdes } from '../../src/serde/serdes.ts'
+import { strings } from './scene.ts'
+
+/** Lines are counted by word, through a repartition topic. */
+const wordCount = () => {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('lines', strings)
+    .flatMapValues((line) => line.split(' '))
+    .groupBy((_key, word) => word, strings)
+    .count({ store: 'counts' })
+    .toStream()
+    .to('totals')
+  return builder.build()
+}
+
+const shown = ({ nodes, stores, sources, changelogs, prefetch, ...rest }: ReturnType<typeof planOf>) => ({
+  ...rest,
+  nodes: nodes.length,
+  stores: stores.map(({ name }) => name),
+  sources: [...sources].map(([topic, { name }]) => `${topic}: ${name}`),
+  changelogs: [...changelogs],
+  prefetch: prefetch.map(({ topic, store }) => `${topic} -> ${store}`),
+})
+
+describe('the plan of a sub-topology', () => {
+  it('has every name as on the cluster', () => {
+    const topology = wordCount()
+    const fingerprint = topology.fingerprint
+    const plans = topology.subTopologies.map((sub) => shown(planOf(topology, 'app', sub)))
+    expect(plans).toEqual([
+      {
+        ...{ applicationId: 'app', subTopology: 'lines', subTopologyId: 0, commitTopic: 'app-lines-commits', fingerprint },
+        ...{ nodes: 5, stores: [], sources: ['lines: KSTREAM-SOURCE-0000000000'], changelogs: [], prefetch: [] },
+      },
+      {
+        ...{ applicationId: 'app', subTopology: 'counts-repartition', subTopologyId: 1, fingerprint },
+        ...{ commitTopic: 'app-counts-repartition-commits', nodes: 4, stores: ['counts'] },
+        sources: ['app-counts-repartition: counts-repartition-source'],
+        changelogs: [['counts', 'app-counts-changelog']],
+        prefetch: ['app-counts-repartition -> counts'],
+      },
+    ])
+  })
+
+  it('has no changelog for a store without logging', () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('words', strings)
+      .groupByKey()
+      .count({ store: { name: 'counts', logging: false } })
+    const topology = builder.build()
+    expect(topology.subTopologies.map((sub) => [...planOf(topology, 'app', sub).changelogs])).toEqual([[]])
+  })
+
+  it('prefetches the rows that a record will read, as long as its key stays on the way', () => {
+    const builder = new StreamsBuilder()
+    const words = builder.stream(['a', 'b'], strings)
+    words
+      .filter(() => true)
+      .mapValues((value) => value)
+      .groupByKey()
+      .count({ store: 'kept' })
+    words
+      .selectKey((_key, value) => value)
+      .groupByKey()
+      .count({ store: 'lost' })
+    const topology = builder.build()
+    const [sub] = topology.subTopologies
+    const plan = sub && planOf(topology, 'app', sub)
+    expect(plan?.prefetch.map(({ topic, store }) => `${topic} -> ${store}`)).toEqual(['a -> kept', 'b -> kept'])
+  })
+
+  it('prefetches by the bytes that the store will ask for, where its key serde is another', () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('numbers', { keySerde: Serdes.long, valueSerde: Serdes.string })
+      .groupByKey()
+      .count({ store: { name: 'counts', keySerde: Serdes.json() } })
+    const [rule] = planWhole(builder.build(), 'app').prefetch
+    expect(Buffer.from(rule?.keyOf(Serdes.long.serialize(258, '')) ?? []).toString()).toBe('258')
+  })
+
+  it('may be one over all sub-topologies, as the test driver runs them', () => {
+    expect(shown(planWhole(wordCount(), 'app'))).toMatchObject({
+      ...{ subTopology: 'lines', subTopologyId: 0, nodes: 9, stores: ['counts'] },
+      sources: ['lines: KSTREAM-SOURCE-0000000000', 'app-counts-repartition: counts-repartition-source'],
+    })
+  })
+
+  it('is refused for an application id that cannot begin a topic name', () => {
+    expect(() => planWhole(wordCount(), 'my app')).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
+describe('a sub-topology', () => {
+  it('is found by its stable name; another name is refused with those there are', () => {
+    const topology = wordCount()
+    expect(subTopologyNamed(topology, 'counts-repartition').id).toBe(1)
+    expect(() => subTopologyNamed(topology, 'words')).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: 'The topology has no sub-topology "words"; it has lines, counts-repartition',
+      }),
+    )
+  })
+})

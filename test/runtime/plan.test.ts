@@ -66,7 +66,7 @@ describe('the plan of a sub-topology', () => {
       .count({ store: 'kept' })
     words
       .selectKey((_key, value) => value)
-      .groupByKey()
+      .groupByKey(strings)
       .count({ store: 'lost' })
     const topology = builder.build()
     const [sub] = topology.subTopologies

@@ -19,8 +19,8 @@ export class KTable<K, V> {
   }
 
   /** The changes of the table as a stream: the new row, null where it was deleted. With a mapper the stream has a new key. */
-  toStream(named?: Named): KStream<K, V | null>
   toStream<KR>(mapper: KeyValueMapper<K, V | null, KR>, named?: Named): KStream<KR, V | null>
+  toStream(named?: Named): KStream<K, V | null>
   toStream<KR>(first: Named | KeyValueMapper<K, V | null, KR> = {}, second: Named = {}): KStream<K, V | null> | KStream<KR, V | null> {
     const { drawing, keySerde, valueSerde } = this.#place
     const named = typeof first === 'object' ? first : second

@@ -1,0 +1,78 @@
+import { type KStream, type KTable, Serdes, StreamsBuilder } from 'millrace'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const yes = <T extends true>(): T | undefined => undefined
+
+interface Trade {
+  readonly price: number
+}
+const builder = new StreamsBuilder()
+const trades = builder.stream('trades', { keySerde: Serdes.string, valueSerde: Serdes.json<Trade>() })
+
+// Types come from the serdes and flow through the callbacks: nobody writes them at a call.
+yes<Same<typeof trades, KStream<string, Trade>>>()
+const prices = trades.filter((_symbol, trade) => trade.price > 0).mapValues((trade, symbol) => `${symbol} ${trade.price.toFixed(2)}`)
+yes<Same<typeof prices, KStream<string, string>>>()
+const byPrice = trades.map((symbol, trade) => [trade.price, symbol])
+yes<Same<typeof byPrice, KStream<number, string>>>()
+const letters = prices.flatMapValues((text) => text.split(''))
+yes<Same<typeof letters, KStream<string, string>>>()
+const both = prices.flatMap((symbol, text) => [[text.length, symbol] as const])
+yes<Same<typeof both, KStream<number, string>>>()
+const keyed = trades.selectKey((_symbol, trade) => trade.price)
+yes<Same<typeof keyed, KStream<number, Trade>>>()
+
+// Aggregations: a count is a number, an aggregate is what its initializer gives.
+const counts = trades.groupByKey().count({ store: 'counts' })
+yes<Same<typeof counts, KTable<string, number>>>()
+const sums = trades
+  .groupBy((_symbol, trade) => trade.price)
+  .aggregate(
+    () => ({ sum: 0 }),
+    (price, trade, total) => ({ sum: total.sum + trade.price + price }),
+    { store: { name: 'sums', valueSerde: Serdes.json<{ sum: number }>() } },
+  )
+yes<Same<typeof sums, KTable<number, { sum: number }>>>()
+const dearest = trades.groupByKey().reduce((one, other) => (one.price > other.price ? one : other), { store: 'dearest' })
+yes<Same<typeof dearest, KTable<string, Trade>>>()
+
+// A deleted row is null in the stream of a table; its serde need not know.
+const changes = counts.toStream()
+yes<Same<typeof changes, KStream<string, number | null>>>()
+changes.to('counts', { valueSerde: Serdes.long })
+const renamed = counts.toStream((symbol, count) => (count ?? 0) + symbol.length)
+yes<Same<typeof renamed, KStream<number, number | null>>>()
+
+// Default serdes of the builder are the types of a stream that has none of its own.
+const defaults = new StreamsBuilder({ 'default.key.serde': Serdes.string, 'default.value.serde': Serdes.long })
+const defaulted = defaults.stream('numbers')
+yes<Same<typeof defaulted, KStream<string, number>>>()
+const half = new StreamsBuilder({ 'default.key.serde': Serdes.string }).stream('numbers', { valueSerde: Serdes.long })
+yes<Same<typeof half, KStream<string, number>>>()
+
+// @ts-expect-error without defaults a stream needs its serdes
+builder.stream('trades')
+
+// @ts-expect-error the value's too
+builder.stream('trades', { keySerde: Serdes.string })
+
+// @ts-expect-error a default for the key is none for the value
+new StreamsBuilder({ 'default.key.serde': Serdes.string }).stream('numbers')
+
+// @ts-expect-error a topic is written with a serde of what is in the stream
+prices.to('prices', { valueSerde: Serdes.long })
+
+// @ts-expect-error the key's serde too
+prices.to('prices', { keySerde: Serdes.long })
+
+// @ts-expect-error a store keeps what is counted: numbers
+trades.groupByKey().count({ store: { name: 'counts', valueSerde: Serdes.string } })
+
+// @ts-expect-error a group is repartitioned with a serde of its new key
+trades.groupBy((_symbol, trade) => trade.price, { keySerde: Serdes.string })
+
+// @ts-expect-error a predicate says yes or no
+trades.filter((symbol) => symbol.length)
+
+// @ts-expect-error a mapper of map gives a pair
+trades.map((symbol) => symbol)

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts'
 import type { Batch, BatchPart } from './event-batch.ts'
 import { type DeliveryConfig, deliver, drop } from './event-delivery.ts'
 import type { EventSourceMappingConfig } from './event-source-mapping.ts'
-import { type Lane, take, waitingIn } from './lane.ts'
+import { type Lane, take, takeDoorbell, waitingIn } from './lane.ts'
 import type { Lifetime } from './lifetime.ts'
 
 export interface Dispatcher {
@@ -78,10 +78,13 @@ export function createDispatcher(
     let bytes = payloadBytesMax - envelopeBytes
     for (const lane of free) {
       if (records === 0) break
-      const part = take(lane, topic, { records: Math.min(records, share), bytes, atLeastOne: batch.length === 0, doorbells })
+      const count = Math.min(records, share, waitingIn(lane))
+      const part = doorbells
+        ? takeDoorbell(lane, topic, count)
+        : take(lane, topic, { records: count, bytes, atLeastOne: batch.length === 0 })
       if (part.records.length === 0) break
       batch.push({ partition: lane.partition, records: part.records })
-      records -= part.records.length
+      records -= doorbells ? count : part.records.length
       bytes -= part.bytes
     }
     return { batch, lanes: free.slice(0, batch.length), tooLarge: bytes < 0 }

@@ -30,8 +30,8 @@ export interface EventSourceMappingConfig {
   /** A batch takes from the partition that waits longest first (default), or evenly from all. */
   readonly mix?: 'greedy' | 'spread'
   /**
-   * Send records without key, value and headers, for a function in this process that reads the log itself: a sixth of the
-   * CPU. Batches are cut as if everything were there. Default: false.
+   * Of each partition of a batch send the last record alone, without key, value and headers, for a function in this
+   * process that reads the log itself: it costs next to nothing. Bytes are no limit then. Default: false.
    */
   readonly doorbells?: boolean
   /** Default: 100 ms, doubled up to 5 s. */

@@ -52,23 +52,40 @@ export function fill(lane: Lane, answer: FetchedPartition, nowMs: number): void 
 export function take(
   lane: Lane,
   topic: string,
-  limits: { readonly records: number; readonly bytes: number; readonly atLeastOne: boolean; readonly doorbells: boolean },
-): { readonly records: readonly KafkaEventRecord[]; readonly bytes: number } {
-  const recordOf = limits.doorbells ? doorbellOf : eventRecordOf
+  limits: { readonly records: number; readonly bytes: number; readonly atLeastOne: boolean },
+): TakenRecords {
   const records: KafkaEventRecord[] = []
   let bytes = 0
   while (lane.head < lane.queue.length && records.length < limits.records) {
     const record = lane.queue[lane.head] as FetchedRecord
     const size = payloadBytesOf(topic, record)
     if (bytes + size > limits.bytes && !(limits.atLeastOne && records.length === 0)) break
-    records.push(recordOf(topic, lane.partition, record))
+    records.push(eventRecordOf(topic, lane.partition, record))
     bytes += size
     lane.head++
   }
-  lane.bytes -= bytes
-  if (lane.head === lane.queue.length) {
-    lane.queue = []
-    lane.head = 0
-  }
+  taken(lane, bytes)
   return { records, bytes }
+}
+
+/** Takes as many records, of any size, and hands out the last one alone, as a doorbell. */
+export function takeDoorbell(lane: Lane, topic: string, recordsMax: number): TakenRecords {
+  const waiting = waitingIn(lane)
+  const count = Math.min(recordsMax, waiting)
+  lane.head += count
+  const last = lane.queue[lane.head - 1] as FetchedRecord
+  taken(lane, Math.floor((lane.bytes * count) / waiting))
+  return { records: [doorbellOf(topic, lane.partition, last)], bytes: 0 }
+}
+
+interface TakenRecords {
+  readonly records: readonly KafkaEventRecord[]
+  readonly bytes: number
+}
+
+function taken(lane: Lane, bytes: number): void {
+  lane.bytes -= bytes
+  if (lane.head < lane.queue.length) return
+  lane.queue = []
+  lane.head = 0
 }

@@ -71,12 +71,19 @@ describe('an event', () => {
     ])
   })
 
-  it('holds only offsets and times where doorbells are enough', async () => {
-    const { events, map } = await scene([[record('a', { key: text('k'), headers: [['h', null]] })]], { doorbells: true })
+  it('holds the last offset of each partition alone where doorbells are enough, and stands for the whole batch', async () => {
+    const withKey = record('a', { key: text('k'), headers: [['h', null]] })
+    const { events, map, committed } = await scene([[withKey, ...records(4)], records(2)], {
+      doorbells: true,
+      batchSize: 3,
+      concurrencyMax: 1,
+    })
     await run(map())
-    expect(events.map((event) => event.records)).toEqual([
-      { 'orders-0': [{ topic, partition: 0, offset: 0, timestamp: 7, timestampType: 'CREATE_TIME', headers: [] }] },
-    ])
+    const bell = (partition: number, offset: number) => ({
+      [`orders-${partition}`]: [{ topic, partition, offset, timestamp: 7, timestampType: 'CREATE_TIME', headers: [] }],
+    })
+    expect(events.map((event) => event.records)).toEqual([bell(0, 2), { ...bell(0, 4), ...bell(1, 0) }, bell(1, 1)])
+    expect(await committed()).toEqual([5, 2])
   })
 
   it('ends at the batch size, oldest partition first', async () => {

@@ -14,6 +14,12 @@ interface Batch {
   bytes: number
 }
 
+interface AppendOptions {
+  readonly transaction?: object
+  /** By {@link sizesOf}, where the caller has them. */
+  readonly sizes?: Uint32Array
+}
+
 const noRecords: readonly FetchedRecord[] = Object.freeze([])
 
 /**
@@ -37,9 +43,9 @@ export class PartitionLog {
   }
 
   /** Appends at the end; with a transaction the records stay invisible, and hold the last stable offset, until it ends. */
-  append(records: readonly LogRecord[], transaction?: object): Appended {
+  append(records: readonly LogRecord[], { transaction, sizes = sizesOf(records) }: AppendOptions = {}): Appended {
     const baseOffset = this.highWatermark
-    const batches = cut(records, baseOffset)
+    const batches = cut(records, sizes, baseOffset)
     for (const batch of batches) this.#batches.push(batch)
     this.highWatermark = baseOffset + records.length
     if (transaction !== undefined) {
@@ -132,13 +138,16 @@ export class PartitionLog {
 }
 
 /** Bytes of a record as the limits count them: about what a broker stores. */
-export const recordBytes = ({ key, value, headers }: LogRecord): number => {
+const recordBytes = ({ key, value, headers }: LogRecord): number => {
   let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0)
   for (const [name, content] of headers) bytes += name.length + (content?.length ?? 0) + 2
   return bytes
 }
 
-const cut = (records: readonly LogRecord[], baseOffset: number): Batch[] => {
+/** Bytes of each record. */
+export const sizesOf = (records: readonly LogRecord[]): Uint32Array => Uint32Array.from(records, recordBytes)
+
+const cut = (records: readonly LogRecord[], sizes: Uint32Array, baseOffset: number): Batch[] => {
   const batches: Batch[] = []
   let current: FetchedRecord[] = []
   let bytes = 0
@@ -149,7 +158,7 @@ const cut = (records: readonly LogRecord[], baseOffset: number): Batch[] => {
     bytes = 0
   }
   for (const record of records) {
-    const size = recordBytes(record)
+    const size = sizes[offset - baseOffset] as number
     if (bytes > 0 && bytes + size > batchBytesMax) close()
     bytes += size
     const { key, value, timestamp, headers } = record

@@ -1,7 +1,7 @@
 import { StreamsError } from '../../errors.ts'
 import { invariant } from '../../invariant.ts'
-import type { Appended, LogRecord, PartitionBatch, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
-import { type PartitionLog, recordBytes } from './partition-log.ts'
+import type { Appended, PartitionBatch, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
+import { type PartitionLog, sizesOf } from './partition-log.ts'
 import { assertInTime, partitionOf, type Topics } from './topics.ts'
 
 /** Kafka's message.max.bytes, less the header of a batch. */
@@ -89,13 +89,13 @@ class MemorySession implements TxnSession {
   append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
     return this.#attempt('append', deadlineMs, () => {
       const logs = batches.map((batch) => partitionOf(this.#coordinator.topics, batch))
-      for (const batch of batches) this.#checkRecords(batch)
+      const sizes = batches.map((batch) => this.#checkedSizes(batch))
       if (batches.length === 0) return []
       const transaction = this.transaction ?? this.#coordinator.begin(this, this.#transactionTimeoutMs)
       this.transaction = transaction
       return logs.map((log, i) => {
         transaction.partitions.add(log)
-        return log.append((batches[i] as PartitionBatch).records, transaction)
+        return log.append((batches[i] as PartitionBatch).records, { transaction, sizes: sizes[i] as Uint32Array })
       })
     })
   }
@@ -139,17 +139,16 @@ class MemorySession implements TxnSession {
     }
   }
 
-  #checkRecords({ topic, partition, records }: PartitionBatch): void {
+  /** Bytes of each record; throws for one that the topic does not take. */
+  #checkedSizes({ topic, partition, records }: PartitionBatch): Uint32Array {
     invariant(records.length > 0, `a batch for ${topic}/${partition} has no records`)
     const bytesMax = Number(this.#coordinator.topics.get(topic)?.config['max.message.bytes'] ?? defaultRecordBytesMax)
-    for (const record of records) checkSize(record, bytesMax, topic, partition)
+    const sizes = sizesOf(records)
+    for (const bytes of sizes)
+      if (bytes > bytesMax)
+        throw new StreamsError('RECORD_INVALID', `a record for ${topic}/${partition} has ${bytes} bytes, the topic takes ${bytesMax}`)
+    return sizes
   }
-}
-
-const checkSize = (record: LogRecord, bytesMax: number, topic: string, partition: number): void => {
-  const bytes = recordBytes(record)
-  if (bytes <= bytesMax) return
-  throw new StreamsError('RECORD_INVALID', `a record for ${topic}/${partition} has ${bytes} bytes, the topic takes ${bytesMax}`)
 }
 
 /** Transactions over in-memory partitions: everything happens in the turn of the call, so nothing is ever unknown. */

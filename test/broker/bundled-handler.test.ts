@@ -213,7 +213,7 @@ describe.skipIf(kafka === null || dynamodb === null)('the bundle that is deploye
       .poll(() => app.logs.filter(({ level }) => level === 'error'))
       .toEqual([
         {
-          ...{ time: expect.any(String), level: 'error', message, code: 'EVENT_INVALID' },
+          ...{ time: expect.any(String), level: 'error', message, code: 'EVENT_INVALID', retryable: false },
           remedy: 'Invoke the function from a Kafka event source mapping or from its schedule.',
         },
       ])

@@ -169,10 +169,14 @@ export const runningSink = (node: SinkNode, scope: TaskScope): TaskNode => {
         const topic = topicOf(record)
         const count = topic === fixed && fixedPartitions !== undefined ? fixedPartitions : scope.partitionsOf(topic)
         if (count instanceof Promise) {
-          return count.then((it) => {
-            if (topic === fixed) fixedPartitions = it
-            send(topic, it, record)
-          })
+          return count
+            .then((it) => {
+              if (topic === fixed) fixedPartitions = it
+              send(topic, it, record)
+            })
+            .catch((error: unknown) => {
+              throw locate(error, node.name, holder)
+            })
         }
         if (topic === fixed) fixedPartitions = count
         send(topic, count, record)

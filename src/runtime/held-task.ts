@@ -101,8 +101,10 @@ const settle = async (held: HeldTask, { task, progress, flush }: Work, unfinishe
   try {
     await flush.all()
     for (const store of held.plan.stores) task.store(store.name)?.rows.evict()
-    held.memory.keep(task, progress.commit)
-    return await (unfinished ? handOver(held, progress, true) : release(held, progress))
+    const ended = await (unfinished ? handOver(held, progress, true) : release(held, progress))
+    // only a task that nobody works on any more is kept
+    if (ended && ended !== 'bell') held.memory.keep(task, progress.commit)
+    return ended
   } catch (error) {
     if (unfinished || !(error instanceof StreamsError) || !['TABLE_UNREACHABLE', 'DEADLINE_EXCEEDED'].includes(error.code)) throw error
     held.memory.forget()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { expectedOf, type Fault, foundIn, type Plot, play } from './simulation.ts'
+import { expectedOf, type Fault, foundIn, type Plot, play, sourceTopics } from './simulation.ts'
 
 const fault = fc.constantFrom<Fault>(
   ...(['lost request', 'lost answer', 'death before', 'death after', 'another delivery'] as const),
@@ -9,6 +9,7 @@ const fault = fc.constantFrom<Fault>(
 const plot: fc.Arbitrary<Plot> = fc.record({
   batches: fc.array(
     fc.record({
+      topic: fc.constantFrom(...sourceTopics),
       how: fc.constantFrom('plain', 'plain', 'committed', 'open', 'aborted'),
       words: fc.array(fc.constantFrom('a+', 'b+', 'c+', 'a0', 'b0'), { minLength: 1, maxLength: 5 }),
     }),
@@ -29,7 +30,8 @@ it('takes every record once, whatever fails, dies, freezes or overlaps', { timeo
       expect(await foundIn(scene)).toEqual(await expectedOf(scene))
       expect(await scene.rows()).toEqual(await scene.fold())
       const end = (await scene.item()).checkpoint
-      expect({ seq: end?.seq, words: end?.positions.words }).toEqual({ seq: commits.length, words: await scene.end('words') })
+      const ends = { words: await scene.end('words'), more: await scene.end('more') }
+      expect({ seq: end?.seq, positions: end?.positions }).toEqual({ seq: commits.length, positions: ends })
       committed += commits.length
     }),
     { seed: 73, numRuns: 1_000 },

@@ -5,7 +5,10 @@ import { needsTick } from '../../src/runtime/sweep.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import { type Around, died, type PortCall } from './faults.ts'
-import { numberOf, record, type Scene, scene, strings, textOf } from './scene.ts'
+import { numberOf, record, type Scene, scene, startMs, strings, textOf } from './scene.ts'
+
+export const sourceTopics = ['words', 'more'] as const
+export type SourceTopic = (typeof sourceTopics)[number]
 
 /** What happens at the nth call of a port, counted over all invocations of a run. */
 export type Fault =
@@ -20,8 +23,12 @@ export type Fault =
   | 'slow'
 
 export interface Plot {
-  /** Input, batch by batch: keys with `+` (one more) or `0` (forget the key). */
-  readonly batches: readonly { readonly how: 'plain' | 'committed' | 'open' | 'aborted'; readonly words: readonly string[] }[]
+  /** Input, batch by batch: keys with `+` (one more) or `0` (forget the key). Every record is later than all before it. */
+  readonly batches: readonly {
+    readonly topic: SourceTopic
+    readonly how: 'plain' | 'committed' | 'open' | 'aborted'
+    readonly words: readonly string[]
+  }[]
   /** Position of the call, counted from the fault before, and what happens there. */
   readonly faults: readonly (readonly [gap: number, fault: Fault])[]
   /** Which of three processes takes the next invocation, in turn. */
@@ -32,7 +39,7 @@ export interface Plot {
 const resettable = () => {
   const builder = new StreamsBuilder()
   builder
-    .stream('words', strings)
+    .stream(sourceTopics, strings)
     .groupByKey()
     .aggregate(
       () => 0,
@@ -54,7 +61,7 @@ const lost = (call: PortCall): StreamsError => {
 
 /** Plays a plot to its end, then without faults until nothing is left to do. */
 export const play = async (plot: Plot) => {
-  const it = await scene({ topology: resettable() })
+  const it = await scene({ topology: resettable(), topics: { words: 1, more: 1, totals: 1 } })
   const memories = [createTaskMemory(), createTaskMemory(), createTaskMemory()]
   const faults = new Map<number, Fault>()
   let at = 0
@@ -62,7 +69,8 @@ export const play = async (plot: Plot) => {
     at += 1 + gap
     faults.set(at, fault)
   }
-  let [calls, invocations, depth, acknowledged] = [0, 0, 0, 0]
+  let [calls, invocations, depth] = [0, 0, 0]
+  const acknowledged = { words: 0, more: 0 }
 
   const around = (): Around => {
     let dead = false
@@ -77,22 +85,24 @@ export const play = async (plot: Plot) => {
       }
       if (fault === 'slow') it.clock.nowMs += 25_000
       if (fault?.startsWith('frozen')) it.clock.nowMs += 100_000
-      if (fault?.endsWith('delivery')) await invoke(false)
-      if (fault?.endsWith('tick')) await invoke(true)
+      if (fault?.endsWith('delivery')) await invoke(calls % 3 === 0 ? 'more' : 'words')
+      if (fault?.endsWith('tick')) await invoke('tick')
       const answer = await run()
       if (fault === 'lost answer') throw lost(call)
       return answer
     }
   }
 
-  const invoke = async (tick: boolean): Promise<boolean> => {
+  const invoke = async (what: SourceTopic | 'tick'): Promise<boolean> => {
     depth++
     const memory = memories[plot.processes[invocations++ % plot.processes.length] ?? 0] ?? createTaskMemory()
-    const target = await delivered(it)
+    const topic = what === 'tick' ? 'words' : what
+    // what an event source has delivered: everything that is in the log, committed or not
+    const target = await it.end(topic)
     try {
-      await it.run({ tick, target, memory, around: around(), chunkBytesMax: plot.chunkBytesMax })
-      if (!tick) acknowledged = Math.max(acknowledged, target)
-      await promisesAreKept(it, acknowledged)
+      await it.run({ tick: what === 'tick', topic, target, memory, around: around(), chunkBytesMax: plot.chunkBytesMax })
+      if (what !== 'tick') acknowledged[topic] = Math.max(acknowledged[topic], target)
+      for (const source of sourceTopics) await promisesAreKept(it, source, acknowledged[source])
       return true
     } catch (error) {
       if (!(error instanceof Error && error.message === died) && !isStreamsError(error)) throw error
@@ -102,33 +112,31 @@ export const play = async (plot: Plot) => {
     }
   }
 
-  for (const [number, { how, words }] of plot.batches.entries()) {
-    const close = await feed(it, how, words, `producer-${number}`)
-    for (let attempt = 0; attempt < 3 && !(await invoke(false)); attempt++) it.clock.nowMs += 1_000
+  for (const [number, batch] of plot.batches.entries()) {
+    const close = await feed(it, batch, number)
+    for (let attempt = 0; attempt < 3 && !(await invoke(batch.topic)); attempt++) it.clock.nowMs += 1_000
     await close()
   }
   faults.clear()
-  for (let attempt = 0; !(await invoke(false)); attempt++) if (attempt > 5) throw new Error('deliveries fail without any fault')
-  await sweep(it, () => invoke(true))
+  for (const topic of sourceTopics)
+    for (let attempt = 0; !(await invoke(topic)); attempt++) if (attempt > 5) throw new Error('deliveries fail without any fault')
+  await sweep(it, () => invoke('tick'))
   return it
 }
 
-/** What an event source has delivered: everything that is in the log, committed or not. */
-const delivered = (it: Scene): Promise<number> => it.end('words')
-
 /** L1: what was acknowledged is processed or promised, but for aborted records, which nobody will ever read. */
-const promisesAreKept = async (it: Scene, acknowledged: number): Promise<void> => {
+const promisesAreKept = async (it: Scene, topic: SourceTopic, acknowledged: number): Promise<void> => {
   const item = await it.item()
   const last = (await it.commits()).at(-1)
-  const position = Math.max(item?.checkpoint?.positions.words ?? 0, last?.positions.words ?? 0)
-  const promised = Math.max(position, item?.bells.words ?? 0)
-  const [words] = await it.kafka.reader.fetch([{ topic: 'words', partition: 0, offset: promised, bytesMax: 1e6 }], {
+  const position = Math.max(item?.checkpoint?.positions[topic] ?? 0, last?.positions[topic] ?? 0)
+  const promised = Math.max(position, item?.bells[topic] ?? 0)
+  const [left] = await it.kafka.reader.fetch([{ topic, partition: 0, offset: promised, bytesMax: 1e6 }], {
     ...{ waitMs: 0, deadlineMs: it.clock.nowMs },
   })
-  const forgotten = words?.records.filter(({ offset }) => offset < acknowledged) ?? []
-  const uncommitted = promised < acknowledged && (words?.lastStableOffset ?? 0) < acknowledged
+  const forgotten = left?.records.filter(({ offset }) => offset < acknowledged) ?? []
+  const uncommitted = promised < acknowledged && (left?.lastStableOffset ?? 0) < acknowledged
   if (forgotten.length > 0 || uncommitted)
-    throw new Error(`L1: ${acknowledged} was acknowledged, but only ${promised} is processed or promised`)
+    throw new Error(`L1: ${topic} up to ${acknowledged} was acknowledged, but only ${promised} is processed or promised`)
 }
 
 /** The sweeper, once a minute, until it finds nothing to do. */
@@ -139,16 +147,16 @@ const sweep = async (it: Scene, tick: () => Promise<boolean>): Promise<void> => 
   }
 }
 
-const feed = async (it: Scene, how: Plot['batches'][number]['how'], words: readonly string[], transactionalId: string) => {
-  const records = words.map((word) => record(word.slice(0, 1), word.slice(1)))
+const feed = async (it: Scene, { topic, how, words }: Plot['batches'][number], number: number) => {
+  const records = words.map((word, at) => record(word.slice(0, 1), word.slice(1), { timestamp: startMs + 100 * number + at }))
   const done = async (): Promise<void> => {}
   if (how === 'plain') {
-    it.feed('words', ...records)
+    it.feed(topic, ...records)
     return done
   }
   const now = it.clock.nowMs
-  const producer = await it.kafka.txnLog.open({ transactionalId, transactionTimeoutMs: 1e9, deadlineMs: now })
-  await producer.append([{ topic: 'words', partition: 0, records }], now)
+  const producer = await it.kafka.txnLog.open({ transactionalId: `producer-${number}`, transactionTimeoutMs: 1e9, deadlineMs: now })
+  await producer.append([{ topic, partition: 0, records }], now)
   const close = (): Promise<void> => producer.commit(it.clock.nowMs)
   if (how === 'open') return close
   await (how === 'committed' ? close() : producer.abort(now))
@@ -157,16 +165,18 @@ const feed = async (it: Scene, how: Plot['batches'][number]['how'], words: reado
 
 /** What must be there, computed from nothing but the input and where the committed transactions cut it. */
 export const expectedOf = async (it: Scene) => {
-  const input = await it.committed('words')
+  const inputs = await Promise.all(sourceTopics.map(async (topic) => ({ topic, records: await it.committed(topic) })))
   const counts = new Map<string, number>()
   const outputs: string[] = []
   const changes: string[] = []
-  let from = 0
+  let from: Readonly<Record<string, number>> = {}
   for (const { seq, positions } of await it.commits()) {
-    const to = positions.words ?? 0
+    const chunk = inputs.flatMap(({ topic, records }) =>
+      records.filter(({ offset }) => offset >= (from[topic] ?? 0) && offset < (positions[topic] ?? 0)),
+    )
     const before = new Map(counts)
     const touched = new Set<string>()
-    for (const { key, value } of input.filter(({ offset }) => offset >= from && offset < to)) {
+    for (const { key, value } of chunk.sort((a, b) => a.timestamp - b.timestamp)) {
       const word = `${textOf(key)}`
       if (textOf(value) === '0') counts.delete(word)
       else counts.set(word, (counts.get(word) ?? 0) + 1)
@@ -178,9 +188,9 @@ export const expectedOf = async (it: Scene) => {
       outputs.push(`${word}=${counts.get(word) ?? null}`)
       changes.push(`${word}=${counts.get(word) ?? null} seq ${seq}`)
     }
-    from = to
+    from = positions
   }
-  return { outputs, changes, counts: Object.fromEntries([...counts].sort()), position: from }
+  return { outputs, changes, counts: Object.fromEntries([...counts].sort()), done: inputs.map(({ records }) => records.length) }
 }
 
 /** What is there. */
@@ -189,10 +199,9 @@ export const foundIn = async (it: Scene) => {
     ({ key, value, headers }) => `${textOf(key)}=${numberOf(value)} seq ${changelogStamp(headers)?.seq}`,
   )
   const counts = Object.entries(await it.rows()).map(([key, shown]) => [key, Number.parseInt(shown, 16)] as const)
-  return {
-    outputs: await it.totals(),
-    changes,
-    counts: Object.fromEntries(counts.sort()),
-    position: (await it.commits()).at(-1)?.positions.words ?? 0,
-  }
+  const { positions } = (await it.commits()).at(-1) ?? { positions: {} as Readonly<Record<string, number>> }
+  const done = sourceTopics.map(
+    async (topic) => (await it.committed(topic)).filter(({ offset }) => offset < (positions[topic] ?? 0)).length,
+  )
+  return { outputs: await it.totals(), changes, counts: Object.fromEntries(counts.sort()), done: await Promise.all(done) }
 }

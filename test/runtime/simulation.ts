@@ -1,6 +1,7 @@
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { isStreamsError, StreamsError } from '../../src/errors.ts'
 import { changelogStamp } from '../../src/runtime/commit-record.ts'
+import type { LogRecord } from '../../src/runtime/ports.ts'
 import { needsTick } from '../../src/runtime/sweep.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
@@ -69,7 +70,7 @@ export const play = async (plot: Plot) => {
     at += 1 + gap
     faults.set(at, fault)
   }
-  let [calls, invocations, depth] = [0, 0, 0]
+  let [calls, invocations, depth, time] = [0, 0, 0, 0]
   const acknowledged = { words: 0, more: 0 }
 
   const around = (): Around => {
@@ -85,7 +86,11 @@ export const play = async (plot: Plot) => {
       }
       if (fault === 'slow') it.clock.nowMs += 25_000
       if (fault?.startsWith('frozen')) it.clock.nowMs += 100_000
-      if (fault?.endsWith('delivery')) await invoke(calls % 3 === 0 ? 'more' : 'words')
+      if (fault?.endsWith('delivery')) {
+        const topic = calls % 3 === 0 ? 'more' : 'words'
+        if (calls % 2 === 0) it.feed(topic, wordAt('a+', time++))
+        await invoke(topic)
+      }
       if (fault?.endsWith('tick')) await invoke('tick')
       const answer = await run()
       if (fault === 'lost answer') throw lost(call)
@@ -113,7 +118,8 @@ export const play = async (plot: Plot) => {
   }
 
   for (const [number, batch] of plot.batches.entries()) {
-    const close = await feed(it, batch, number)
+    const records = batch.words.map((word) => wordAt(word, time++))
+    const close = await feed(it, batch, { records, transactionalId: `producer-${number}` })
     for (let attempt = 0; attempt < 3 && !(await invoke(batch.topic)); attempt++) it.clock.nowMs += 1_000
     await close()
   }
@@ -147,15 +153,21 @@ const sweep = async (it: Scene, tick: () => Promise<boolean>): Promise<void> => 
   }
 }
 
-const feed = async (it: Scene, { topic, how, words }: Plot['batches'][number], number: number) => {
-  const records = words.map((word, at) => record(word.slice(0, 1), word.slice(1), { timestamp: startMs + 100 * number + at }))
+const wordAt = (word: string, time: number): LogRecord => record(word.slice(0, 1), word.slice(1), { timestamp: startMs + time })
+
+/** Appends a batch; what it answers closes the transaction that is left open. */
+const feed = async (
+  it: Scene,
+  { topic, how }: Plot['batches'][number],
+  { records, transactionalId }: { readonly records: readonly LogRecord[]; readonly transactionalId: string },
+): Promise<() => Promise<void>> => {
   const done = async (): Promise<void> => {}
   if (how === 'plain') {
     it.feed(topic, ...records)
     return done
   }
   const now = it.clock.nowMs
-  const producer = await it.kafka.txnLog.open({ transactionalId: `producer-${number}`, transactionTimeoutMs: 1e9, deadlineMs: now })
+  const producer = await it.kafka.txnLog.open({ transactionalId, transactionTimeoutMs: 1e9, deadlineMs: now })
   await producer.append([{ topic, partition: 0, records }], now)
   const close = (): Promise<void> => producer.commit(it.clock.nowMs)
   if (how === 'open') return close

@@ -56,7 +56,14 @@ export function checkSinks(subTopologies: readonly SubTopology[], writesTo: read
 
 /** Lambda takes at most 14 minutes where Kafka invokes the function. */
 export function checkTimeout(timeout: Duration): void {
-  if (timeout.isUnresolved() || timeout.toSeconds() <= Duration.minutes(14).toSeconds()) return
+  if (timeout.isUnresolved()) return
+  if (timeout.toSeconds() < 10) {
+    throw new StreamsError(
+      'CONFIG_INVALID',
+      `The timeout of ${timeout.toSeconds()} s is under 10 s: an invocation keeps 2.5 s of it to flush and to give its lease back`,
+    )
+  }
+  if (timeout.toSeconds() <= Duration.minutes(14).toSeconds()) return
   throw new StreamsError(
     'CONFIG_INVALID',
     `The timeout of ${timeout.toSeconds()} s is over the 14 minutes of functions behind a Kafka event source`,

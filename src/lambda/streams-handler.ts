@@ -60,16 +60,12 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
     })
     return running
   }
+  /** Failures of tasks, which are logged with the task. */
+  const said = new WeakSet<Error>()
   const handler = middy<unknown, KafkaBatchResponse, Error, HandlerContext & object>()
     .use({
       onError: ({ error }) => {
-        log({
-          level: 'error',
-          message: messageOf(error),
-          ...(error instanceof StreamsError
-            ? { code: error.code, retryable: error.retryable, remedy: error.remedy }
-            : { stack: error?.stack }),
-        })
+        if (!(error instanceof Error && said.has(error))) log(errorEntry(error))
       },
     })
     .handler(async (event, context) => {
@@ -80,15 +76,17 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
       const runOne = async (partition: number, trigger: Trigger): Promise<void> => {
         const memory = memories.get(partition) ?? createTaskMemory()
         memories.set(partition, memory)
-        const outcome = await runInvocation({ ports, plan, partition, trigger, deadlineMs, memory })
+        const task = { applicationId: plan.applicationId, subTopology: plan.subTopology, partition, trigger: trigger.kind }
+        const outcome = await runInvocation({ ports, plan, partition, trigger, deadlineMs, memory }).catch((error: unknown) => {
+          log({ ...errorEntry(error), ...task })
+          if (error instanceof Error) said.add(error)
+          throw error
+        })
         options.onOutcome?.({ ...outcome, subTopology: plan.subTopology, partition })
         log({
           level: 'info',
           message: outcome.result,
-          applicationId: plan.applicationId,
-          subTopology: plan.subTopology,
-          partition,
-          trigger: trigger.kind,
+          ...task,
           seq: outcome.seq,
           offsets: outcome.positions,
           transactions: outcome.transactions,
@@ -102,6 +100,14 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
     })
   return (event, context) => handler(event, context as HandlerContext & object)
 }
+
+const errorEntry = (error: unknown): LogEntry => ({
+  level: 'error',
+  message: messageOf(error),
+  ...(error instanceof StreamsError
+    ? { code: error.code, retryable: error.retryable, remedy: error.remedy }
+    : { stack: error instanceof Error ? error.stack : undefined }),
+})
 
 const startRunning = async (topology: Topology, options: StreamsHandlerOptions, log: (entry: LogEntry) => void): Promise<Running> => {
   const { applicationId, subTopology } = options.identity ?? identityFromEnvironment()

@@ -35,7 +35,10 @@ describe('a deployment refuses', { timeout: 60_000 }, () => {
     expect(failure(() => ({ applicationId: 'word count' }))).toContain('CONFIG_INVALID')
   })
 
-  it('timeouts over 14 minutes', () => {
+  it('timeouts over 14 minutes or under 10 seconds', () => {
+    expect(failure(() => ({ timeout: Duration.seconds(3) }))).toContain(
+      'The timeout of 3 s is under 10 s: an invocation keeps 2.5 s of it to flush and to give its lease back',
+    )
     expect(failure(() => ({ timeout: Duration.minutes(14) }))).toBe('none')
     expect(failure(() => ({ timeout: Duration.minutes(15) }))).toContain(
       'The timeout of 900 s is over the 14 minutes of functions behind a Kafka event source',

@@ -116,6 +116,7 @@ describe('the handler', () => {
           retryable: false,
           remedy: 'Correct the callback that threw: the message names the node and the record.',
         },
+        ...{ applicationId: 'app', subTopology: 'words', partition: 1, trigger: 'delivery' },
       },
     ])
   })

@@ -8,6 +8,18 @@ export { type ErrorCode, isStreamsError, StreamsError } from './errors.ts'
 export type { Header, Headers, Record, RecordMetadata } from './processor/record.ts'
 export { type Serde, serde, type ValueOf } from './serde/serde.ts'
 export { Serdes } from './serde/serdes.ts'
+export type { Window, Windowed } from './serde/windowed.ts'
+export { days, hours, minutes, seconds } from './topology/durations.ts'
 export type { StreamPartitioner, TimestampExtractor, TopicNameExtractor } from './topology/nodes.ts'
 export { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from './topology/timestamps.ts'
 export { Topology } from './topology/topology.ts'
+export {
+  hopping,
+  type SessionWindows,
+  type SlidingWindows,
+  session,
+  sliding,
+  tumbling,
+  unlimited,
+  type Windows,
+} from './topology/windows.ts'

@@ -81,21 +81,28 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
     }
   }
 
-  forward(record: Record<unknown, unknown>): Awaitable<void> {
+  forward(record: Record<unknown, unknown>, child?: string): Awaitable<void> {
     const { holder } = this.#scope
     const before = holder.current
-    const only = this.#children.length === 1 ? this.#children[0] : undefined
+    const only = child === undefined ? (this.#children.length === 1 ? this.#children[0] : undefined) : this.#child(child)
     if (before === undefined || (before.timestamp === record.timestamp && before.headers === record.headers)) {
       return only ? only.process(record) : forEachInOrder(this.#children, (child) => child.process(record))
     }
     holder.current = { ...before, timestamp: record.timestamp, headers: record.headers }
-    const pending = forEachInOrder(this.#children, (child) => child.process(record))
+    const pending = only ? only.process(record) : forEachInOrder(this.#children, (child) => child.process(record))
     if (pending instanceof Promise) {
       return pending.then(() => {
         holder.current = before
       })
     }
     holder.current = before
+  }
+
+  #child(name: string): TaskNode {
+    const found = this.#children.find((it) => it.name === name)
+    if (found) return found
+    const known = this.#children.map((it) => it.name).join(', ') || 'none'
+    throw new StreamsError('CONFIG_INVALID', `Node ${this.name} forwards to "${name}", which is not one of its children: ${known}`)
   }
 
   get applicationId(): string {
@@ -156,7 +163,8 @@ export const runningSink = (node: SinkNode, scope: TaskScope): TaskNode => {
     const chosen = node.partitioner?.(topic, key, value, count)
     if (chosen === undefined) {
       // without a key the task's own partition: spread like the input, and one batch instead of many
-      outputs.add(topic, keyBytes === null ? scope.partition % count : partitionOfKey(keyBytes, count), record)
+      const deciding = keyBytes === null ? null : (node.keySerde.partitionKey?.(key, topic) ?? keyBytes)
+      outputs.add(topic, deciding === null ? scope.partition % count : partitionOfKey(deciding, count), record)
       return
     }
     if (chosen.length === 0) scope.dropped(node.name, 'the partitioner chose no partition')

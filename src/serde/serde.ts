@@ -8,6 +8,8 @@ export interface Serde<T> {
   readonly name: string
   serialize(value: T, topic: string): Uint8Array
   deserialize(bytes: Uint8Array, topic: string): T | null
+  /** The bytes that decide the partition, where these are not all bytes: a windowed key goes where its inner key goes (S-40). */
+  partitionKey?(value: T, topic: string): Uint8Array
 }
 
 /** The value type of a serde. */

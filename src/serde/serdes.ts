@@ -3,6 +3,7 @@ import { StreamsError } from '../errors.ts'
 import { list } from './list.ts'
 import { double, float, integer, long, longAsBigint, short } from './numbers.ts'
 import type { Serde } from './serde.ts'
+import { sessionWindowed, timeWindowed } from './windowed.ts'
 
 const toBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -130,4 +131,6 @@ export const Serdes = Object.freeze({
   void: nothing,
   list,
   json,
+  timeWindowed,
+  sessionWindowed,
 })

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Windowed } from 'millrace'
 import type { Expression } from './scenario.ts'
 import { fromJson } from './serdes.ts'
-import { longOf, Pair, show, toJson, Windowed } from './values.ts'
+import { isWindowed, longOf, Pair, show, toJson } from './values.ts'
 
 export type Scope = Readonly<Record<string, unknown>>
 type Evaluate = (expression: Expression, scope: Scope) => unknown
@@ -100,7 +101,7 @@ const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' &&
   value !== null &&
   !Array.isArray(value) &&
-  !(value instanceof Uint8Array || value instanceof Windowed || value instanceof Pair)
+  !(value instanceof Uint8Array || isWindowed(value) || value instanceof Pair)
 
 const member = (value: unknown, path: string): unknown => {
   let at: unknown = value
@@ -108,9 +109,9 @@ const member = (value: unknown, path: string): unknown => {
   return at
 }
 
-const windowed = (expression: Expression, scope: Scope): Windowed => {
+const windowed = (expression: Expression, scope: Scope): Windowed<unknown> => {
   const value = of(expression, scope)
-  if (value instanceof Windowed) return value
+  if (isWindowed(value)) return value
   throw new TypeError(`not a windowed key: ${show(value)}`)
 }
 
@@ -189,6 +190,6 @@ const functions: Readonly<Record<string, Evaluate>> = {
     return Array.from(items, (item) => evaluate(body, { ...scope, item }))
   },
   windowKey: (expression, scope) => windowed(expression, scope).key,
-  windowStart: (expression, scope) => windowed(expression, scope).start,
-  windowEnd: (expression, scope) => windowed(expression, scope).end,
+  windowStart: (expression, scope) => windowed(expression, scope).window.startMs,
+  windowEnd: (expression, scope) => windowed(expression, scope).window.endMs,
 }

@@ -1,8 +1,10 @@
 import { murmur2, partitionOfKey } from '../../src/runtime/partitioner.ts'
+import { windowStoreKey } from '../../src/serde/windowed.ts'
 import { hashSetOrder, stringHashCode } from '../../src/topology/java-order.ts'
 import { type Difference, differences } from './compare.ts'
 import type { FormatTable } from './scenario.ts'
-import { decode, encode, missingSerde } from './serdes.ts'
+import { decode, encode, fromJson, missingSerde, serdeOf } from './serdes.ts'
+import { windowsOf } from './windows.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Fill = (table: FormatTable, input: unknown) => Row
@@ -25,6 +27,21 @@ const tables: Readonly<Record<string, Fill>> = {
   defaultPartitioner: (table, input) => {
     const key = encode(table.serde ?? 'bytes', input, 't')
     return perCount(table, (count) => (key === null ? null : partitionOfKey(key, count)))
+  },
+  windowedPartitioner: (table, input) => {
+    const serde = table.serde ?? 'bytes'
+    const key = serdeOf(serde).partitionKey?.(fromJson(serde, input), 't')
+    return perCount(table, (count) => (key === undefined ? null : partitionOfKey(key, count)))
+  },
+  windowStoreKey: ({ serde = 'bytes' }, input) => {
+    const { key, start, seq } = input as { readonly key: unknown; readonly start: number; readonly seq: number }
+    return { hex: hexOf(windowStoreKey(encode(serde, key, 't') ?? Buffer.alloc(0), start, seq)) }
+  },
+  windowsFor: ({ windows }, input) => {
+    const found = windows && windowsOf(windows)
+    if (!found || !('windowsFor' in found)) throw new Error('no windows by timestamp')
+    const endOf = (endMs: number): number => (endMs === Number.POSITIVE_INFINITY ? 2 ** 63 : endMs)
+    return { windows: found.windowsFor(input as number).map(({ startMs, endMs }) => [startMs, endOf(endMs)]) }
   },
   stringHashCode: (_table, input) => ({ hashCode: stringHashCode(input as string) }),
   hashSetOrder: (_table, input) => ({ order: hashSetOrder(input as readonly string[]) }),

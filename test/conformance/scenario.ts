@@ -20,6 +20,7 @@ export interface FormatTable {
   readonly name: string
   readonly table: string
   readonly serde?: SerdeSpec
+  readonly windows?: WindowsSpec
   readonly partitions?: readonly number[]
   readonly rows: readonly { readonly in: unknown; readonly error?: unknown; readonly [result: string]: unknown }[]
 }
@@ -29,6 +30,18 @@ export type SerdeSpec =
   | { readonly list: SerdeSpec }
   | { readonly timeWindowed: SerdeSpec; readonly sizeMs: number }
   | { readonly sessionWindowed: SerdeSpec }
+
+/** Which of the lengths there are depends on the type (README section 3.1). */
+export interface WindowsSpec {
+  readonly type: string
+  readonly sizeMs?: number
+  readonly advanceMs?: number
+  readonly graceMs?: number
+  readonly diffMs?: number
+  readonly gapMs?: number
+  readonly startMs?: number
+  readonly offsetMs?: number
+}
 
 /** A function of the scenario language (README section 4). */
 export interface Expression {

@@ -1,6 +1,6 @@
 import { type Serde, Serdes, serde } from 'millrace'
 import type { SerdeSpec } from './scenario.ts'
-import { longOf, toJson, Windowed } from './values.ts'
+import { longOf, toJson } from './values.ts'
 
 /** Java's `long` in full: a number where that is exact, else a bigint. */
 const long: Serde<number | bigint> = serde<number | bigint>({
@@ -35,15 +35,25 @@ const named: Readonly<Record<string, Serde<unknown>>> = {
   picky: picky as Serde<unknown>,
 }
 
+type NestedSpec = Exclude<SerdeSpec, string>
+
+const innerOf = (spec: NestedSpec): SerdeSpec =>
+  'list' in spec ? spec.list : 'timeWindowed' in spec ? spec.timeWindowed : spec.sessionWindowed
+
+const nested = (spec: NestedSpec): Serde<unknown> => {
+  const inner = serdeOf(innerOf(spec))
+  if ('list' in spec) return Serdes.list(inner) as Serde<unknown>
+  return ('timeWindowed' in spec ? Serdes.timeWindowed(inner, spec.sizeMs) : Serdes.sessionWindowed(inner)) as Serde<unknown>
+}
+
 /** The kind of serde that the project does not have yet; undefined where it has all that the spec names. */
 export const missingSerde = (spec: SerdeSpec): string | undefined => {
   if (typeof spec === 'string') return Object.hasOwn(named, spec) ? undefined : `serde ${spec}`
-  if ('list' in spec) return missingSerde(spec.list)
-  return `serde ${Object.keys(spec)[0]}`
+  return missingSerde(innerOf(spec))
 }
 
 export const serdeOf = (spec: SerdeSpec): Serde<unknown> => {
-  const found = typeof spec === 'string' ? named[spec] : 'list' in spec ? (Serdes.list(serdeOf(spec.list)) as Serde<unknown>) : undefined
+  const found = typeof spec === 'string' ? named[spec] : nested(spec)
   if (!found) throw new Error(`unknown serde ${JSON.stringify(spec)}`)
   return found
 }
@@ -54,7 +64,7 @@ export const fromJson = (spec: SerdeSpec, json: unknown): unknown => {
   if (typeof spec !== 'string') {
     if ('list' in spec) return (json as readonly unknown[]).map((entry) => fromJson(spec.list, entry))
     const { key, start, end } = json as { readonly key: unknown; readonly start: number; readonly end: number }
-    return new Windowed(fromJson('timeWindowed' in spec ? spec.timeWindowed : spec.sessionWindowed, key), start, end)
+    return { key: fromJson(innerOf(spec), key), window: { startMs: start, endMs: end } }
   }
   switch (spec) {
     case 'long':

@@ -1,4 +1,6 @@
-/** What flows through a scenario's functions at run time: JSON-like values, bytes, bigints (a long beyond 2^53), and these two. */
+import type { Windowed } from 'millrace'
+
+/** What flows through a scenario's functions at run time: JSON-like values, bytes, bigints (a long beyond 2^53), and pairs. */
 export class Pair {
   readonly key: unknown
   readonly value: unknown
@@ -9,17 +11,13 @@ export class Pair {
   }
 }
 
-export class Windowed {
-  readonly key: unknown
-  readonly start: number
-  readonly end: number
+/** A windowed key is the project's own: `{ key, window }`. No JSON of the vectors has such members. */
+export const isWindowed = (value: unknown): value is Windowed<unknown> =>
+  typeof value === 'object' && value !== null && 'key' in value && 'window' in value
 
-  constructor(key: unknown, start: number, end: number) {
-    this.key = key
-    this.start = start
-    this.end = end
-  }
-}
+/** Java's end of time, where we say Infinity: a long, and as any long of the vectors a text where it is not exact. */
+const endOf = ({ window: { endMs } }: Windowed<unknown>): number | string =>
+  endMs === Number.POSITIVE_INFINITY ? '9223372036854775807' : endMs
 
 /** The JSON form of a value, as the vectors write it. */
 export const toJson = (value: unknown): unknown => {
@@ -28,13 +26,13 @@ export const toJson = (value: unknown): unknown => {
   if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : String(value)
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (Array.isArray(value)) return value.map(toJson)
-  if (value instanceof Windowed) return { key: toJson(value.key), start: value.start, end: value.end }
+  if (isWindowed(value)) return { key: toJson(value.key), start: value.window.startMs, end: endOf(value) }
   return value
 }
 
 /** The text form of a value (README section 4). */
 export const show = (value: unknown): string => {
-  if (value instanceof Windowed) return `[${show(value.key)}@${value.start}/${value.end}]`
+  if (isWindowed(value)) return `[${show(value.key)}@${value.window.startMs}/${endOf(value)}]`
   if (value instanceof Pair) return `(${show(value.key)}, ${show(value.value)})`
   const json = toJson(value)
   return typeof json === 'string' ? json : JSON.stringify(json)

@@ -1,0 +1,90 @@
+import { StreamsError } from '../errors.ts'
+import { long } from './numbers.ts'
+import type { Serde } from './serde.ts'
+
+/** Unix milliseconds. Whether the end belongs to the window is for those who made it to say. */
+export interface Window {
+  readonly startMs: number
+  readonly endMs: number
+}
+
+/** The key of a windowed aggregation: the record's key and the window (Kafka's `Windowed`). */
+export interface Windowed<K> {
+  readonly key: K
+  readonly window: Window
+}
+
+const longBytes = 8
+
+const tooShort = (name: string, bytes: Uint8Array): StreamsError =>
+  new StreamsError('SERDE_FAILED', `The ${name} serde got ${bytes.length} bytes, too few for a window`)
+
+const at = (bytes: Uint8Array, offset: number, topic: string): number =>
+  long.deserialize(bytes.subarray(offset, offset + longBytes), topic) ?? 0
+
+const refuseEmpty = (endMs: number, startMs: number): void => {
+  if (!(endMs > startMs)) throw new StreamsError('SERDE_FAILED', `A time window from ${startMs} to ${endMs} has no length`)
+}
+
+/**
+ * The key bytes, then the window's start (F-03): what Kafka Streams writes to topics. The end is not written; a reader adds
+ * `sizeMs`, and where there is no end (Infinity) there is none. Partitions go by the inner key (S-40).
+ */
+export const timeWindowed = <K>(inner: Serde<K>, sizeMs: number): Serde<Windowed<K>> => {
+  const name = `time-windowed ${inner.name}`
+  return Object.freeze({
+    name,
+    serialize: ({ key, window }: Windowed<K>, topic: string) =>
+      Buffer.concat([inner.serialize(key, topic), long.serialize(window.startMs, topic)]),
+    deserialize: (bytes: Uint8Array, topic: string) => {
+      const split = bytes.length - longBytes
+      if (split < 0) throw tooShort(name, bytes)
+      const startMs = at(bytes, split, topic)
+      const endMs = startMs + sizeMs
+      refuseEmpty(endMs, startMs)
+      return { key: inner.deserialize(bytes.subarray(0, split), topic) as K, window: { startMs, endMs } }
+    },
+    partitionKey: ({ key }: Windowed<K>, topic: string) => inner.serialize(key, topic),
+  })
+}
+
+/** The key bytes, then the session's end, then its start (F-04): in topics, changelogs and stores. Partitions go by the inner key. */
+export const sessionWindowed = <K>(inner: Serde<K>): Serde<Windowed<K>> => {
+  const name = `session-windowed ${inner.name}`
+  return Object.freeze({
+    name,
+    serialize: ({ key, window }: Windowed<K>, topic: string) =>
+      Buffer.concat([inner.serialize(key, topic), long.serialize(window.endMs, topic), long.serialize(window.startMs, topic)]),
+    deserialize: (bytes: Uint8Array, topic: string) => {
+      const split = bytes.length - 2 * longBytes
+      if (split < 0) throw tooShort(name, bytes)
+      const window = { startMs: at(bytes, split + longBytes, topic), endMs: at(bytes, split, topic) }
+      return { key: inner.deserialize(bytes.subarray(0, split), topic) as K, window }
+    },
+    partitionKey: ({ key }: Windowed<K>, topic: string) => inner.serialize(key, topic),
+  })
+}
+
+const sequenceBytes = 4
+
+/** Key bytes of a window store and of its changelog (F-05); `sequence` tells duplicates apart where a store keeps them. */
+export const windowStoreKey = (key: Uint8Array, startMs: number, sequence = 0): Uint8Array => {
+  const bytes = Buffer.concat([key, long.serialize(startMs, ''), Buffer.alloc(sequenceBytes)])
+  bytes.writeInt32BE(sequence, bytes.length - sequenceBytes)
+  return bytes
+}
+
+/** {@link windowStoreKey} as a serde, for stores without duplicates. */
+export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<Windowed<K>> => {
+  const name = `window store ${inner.name}`
+  return Object.freeze({
+    name,
+    serialize: ({ key, window }: Windowed<K>, topic: string) => windowStoreKey(inner.serialize(key, topic), window.startMs),
+    deserialize: (bytes: Uint8Array, topic: string) => {
+      const split = bytes.length - sequenceBytes - longBytes
+      if (split < 0) throw tooShort(name, bytes)
+      const startMs = at(bytes, split, topic)
+      return { key: inner.deserialize(bytes.subarray(0, split), topic) as K, window: { startMs, endMs: startMs + sizeMs } }
+    },
+  })
+}

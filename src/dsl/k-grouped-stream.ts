@@ -13,12 +13,12 @@ import {
 import { repartition } from '../operators/repartition.ts'
 import type { Serde } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
-import { type LogicalNode, logicalNode } from '../topology/logical.ts'
+import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { StoreSpec } from '../topology/nodes.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
-import type { Aggregated, Grouped, Materialized } from './options.ts'
+import { keyValueStore, materializedOf, storedTable, storeNameOf } from './materialize.ts'
+import type { Aggregated, Grouped } from './options.ts'
 
 /** Records grouped by key, to be folded into a table (Kafka's `KGroupedStream`, D-30). */
 export class KGroupedStream<K, V> {
@@ -54,23 +54,13 @@ export class KGroupedStream<K, V> {
     fold: Fold<K, V, A>,
     { defaultSerde, options }: { readonly defaultSerde: Serde<A> | undefined; readonly options: Aggregated<K, A> },
   ): KTable<K, A> {
-    const { drawing, keySerde } = this.#place
-    const materialized: Materialized<K, A> = typeof options.store === 'string' ? { name: options.store } : (options.store ?? {})
-    const storeName = materialized.name === undefined ? drawing.names.store(prefix) : checkName(materialized.name)
+    const { drawing } = this.#place
+    const materialized = materializedOf(options.store) ?? {}
+    const storeName = storeNameOf(drawing, prefix, materialized)
     const name = drawing.names.processor(prefix, options.name === undefined ? undefined : checkName(options.name))
-    const serdes = {
-      keySerde: drawing.keySerde(materialized.keySerde ?? keySerde, `the key of store ${storeName}`),
-      valueSerde: drawing.valueSerde(materialized.valueSerde ?? defaultSerde, `the value of store ${storeName}`),
-    }
-    const store: StoreSpec = {
-      kind: 'timestamped-key-value',
-      name: storeName,
-      ...serdes,
-      caching: materialized.caching ?? true,
-      logging: materialized.logging ?? {},
-      named: materialized.name !== undefined,
-    }
-    const node = logicalNode({
+    const { keySerde = this.#place.keySerde, valueSerde = defaultSerde } = materialized
+    const store = keyValueStore(drawing, storeName, { ...materialized, keySerde, valueSerde })
+    const draw = ({ oldValues }: { readonly oldValues: boolean }): LogicalNodeSpec => ({
       name,
       stores: [store],
       nodes: [
@@ -78,15 +68,24 @@ export class KGroupedStream<K, V> {
           kind: 'processor',
           name,
           parents: [],
-          supplier: aggregate(storeName, fold),
+          supplier: aggregate(storeName, fold, oldValues),
           stores: [storeName],
           keepsKey: true,
           readsByKey: [storeName],
         },
       ],
     })
+    const node = logicalNode(draw({ oldValues: false }))
     drawing.graph.add(this.#repartitioned(storeName), node)
-    return new KTable({ drawing, node, ...serdes, repartition: false, queryableStoreName: materialized.name ?? null })
+    return new KTable({
+      drawing,
+      node,
+      keySerde: store.keySerde,
+      valueSerde: store.valueSerde,
+      repartition: false,
+      queryableStoreName: materialized.name ?? null,
+      facts: storedTable(node, storeName, draw),
+    })
   }
 
   /** A grouping with a name is repartitioned once for all its aggregations; one without, once for each. */

@@ -1,15 +1,22 @@
 import type { KeyValueMapper } from '../operators/map.ts'
+import type { TableFacts } from '../operators/table-view.ts'
 import { toStream } from '../operators/to-stream.ts'
 import type { Serde } from '../serde/serde.ts'
 import { drawOperator, type Place } from './drawing.ts'
 import type { KStream } from './k-stream.ts'
 import type { Named } from './options.ts'
 
+/** Where a table stands, and what can be asked of it. */
+export interface TablePlace<K, V> extends Place<K, V> {
+  readonly queryableStoreName: string | null
+  readonly facts: TableFacts<K, V>
+}
+
 /** A table that a stream of updates keeps current (Kafka's `KTable`, section 1.5). */
 export class KTable<K, V> {
-  readonly #place: Place<K, V> & { readonly queryableStoreName: string | null }
+  readonly #place: TablePlace<K, V>
 
-  constructor(place: Place<K, V> & { readonly queryableStoreName: string | null }) {
+  constructor(place: TablePlace<K, V>) {
     this.#place = place
   }
 

@@ -42,3 +42,8 @@ export interface Materialized<K, V> {
 export interface Aggregated<K, V> extends Named {
   readonly store?: string | Materialized<K, V>
 }
+
+/** How a topic is read as a table; its rows have the topic's serdes. */
+export interface ConsumedTable<K, V> extends Consumed<K, V> {
+  readonly store?: string | Omit<Materialized<K, V>, 'keySerde' | 'valueSerde'>
+}

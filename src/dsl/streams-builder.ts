@@ -1,28 +1,31 @@
 import { repartition } from '../operators/repartition.ts'
-import { logicalNode } from '../topology/logical.ts'
+import { tableSourceNode, tableSourcePrefix } from '../operators/table-source.ts'
+import { type LogicalGraph, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName, isGenerated } from '../topology/naming.ts'
 import type { SourceNode } from '../topology/nodes.ts'
-import { mergeRepartitions, mergeSources, parseOptimization } from '../topology/optimise.ts'
+import { mergeRepartitions, mergeSources, parseOptimization, reuseSourceTopics } from '../topology/optimise.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Topology, topologyError } from '../topology/topology.ts'
 import { writeTopology } from '../topology/write.ts'
 import type { NoDefault, StreamsConfig } from './config.ts'
 import { createDrawing, type Drawing } from './drawing.ts'
 import { KStream } from './k-stream.ts'
-import type { Consumed } from './options.ts'
+import { KTable } from './k-table.ts'
+import { keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf } from './materialize.ts'
+import type { Consumed, ConsumedTable } from './options.ts'
 
 type Needed<D, Name extends 'keySerde' | 'valueSerde', C> = [D] extends [NoDefault] ? { readonly [N in Name]-?: C } : unknown
 
 /** Options are required exactly where the builder has no default serde. */
-type ConsumedArgs<K, V, DK, DV> = [DK] extends [NoDefault]
+type ConsumedArgs<K, V, DK, DV, C extends Consumed<K, V> = Consumed<K, V>> = [DK] extends [NoDefault]
   ? [
-      consumed: Consumed<K, V> &
+      consumed: C &
         Needed<DK, 'keySerde', NonNullable<Consumed<K, V>['keySerde']>> &
         Needed<DV, 'valueSerde', NonNullable<Consumed<K, V>['valueSerde']>>,
     ]
   : [DV] extends [NoDefault]
-    ? [consumed: Consumed<K, V> & Needed<DV, 'valueSerde', NonNullable<Consumed<K, V>['valueSerde']>>]
-    : [consumed?: Consumed<K, V>]
+    ? [consumed: C & Needed<DV, 'valueSerde', NonNullable<Consumed<K, V>['valueSerde']>>]
+    : [consumed?: C]
 
 /**
  * Where a topology begins (Kafka's `StreamsBuilder`).
@@ -53,22 +56,9 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
 
   /** A stream from one topic, several topics, or all that match a pattern (D-01). The same topics again give the same source. */
   stream<K = DK, V = DV>(topics: string | readonly string[] | RegExp, ...[consumed = {}]: ConsumedArgs<K, V, DK, DV>): KStream<K, V> {
-    const { names, graph, keySerde, valueSerde } = this.#drawing
-    const timestampExtractor = consumed.timestampExtractor ?? this.#config['default.timestamp.extractor'] ?? failOnInvalidTimestamp
-    const { offsetReset }: Consumed<K, V> = consumed
-    const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
+    const { names, graph } = this.#drawing
     const name = names.processor('KSTREAM-SOURCE-', consumed.name === undefined ? undefined : checkName(consumed.name))
-    const what = topics instanceof RegExp ? `topics matching ${topics}` : `topic ${list.join(', ')}`
-    const source: SourceNode = {
-      kind: 'source',
-      name,
-      topics: list.map((topic) => ({ name: topic, internal: false })),
-      ...(topics instanceof RegExp ? { pattern: topics } : {}),
-      keySerde: keySerde(consumed.keySerde, `the key of ${what}`),
-      valueSerde: valueSerde(consumed.valueSerde, `the value of ${what}`),
-      timestampExtractor,
-      ...(offsetReset === undefined ? {} : { offsetReset }),
-    }
+    const source = this.#source(name, topics, consumed)
     const node = graph.add(graph.root, logicalNode({ name, source, nodes: [source] }))
     return new KStream<K, V>({
       drawing: this.#drawing,
@@ -79,11 +69,57 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     })
   }
 
+  /** A table of the last value per key of a topic (D-02). It is kept in a store if that has a name or somebody below needs its rows. */
+  table<K = DK, V = DV>(topic: string, ...[consumed = {}]: ConsumedArgs<K, V, DK, DV, ConsumedTable<K, V>>): KTable<K, V> {
+    const { names, graph } = this.#drawing
+    const given: ConsumedTable<K, V> = consumed
+    const materialized = materializedOf<K, V>(given.store) ?? {}
+    const storeName = storeNameOf(this.#drawing, `${topic}-`, materialized)
+    const base = given.name === undefined ? undefined : checkName(given.name)
+    const sourceName = names.processor('KSTREAM-SOURCE-', base && `${base}-source`)
+    const name = names.processor(tableSourcePrefix, base)
+    const source = this.#source(sourceName, topic, given)
+    const store = keyValueStore(this.#drawing, storeName, { ...materialized, keySerde: source.keySerde, valueSerde: source.valueSerde })
+    const draw = ({ stored, oldValues }: SourceDemand): LogicalNodeSpec => ({
+      name,
+      ...(stored ? { stores: [store], tableTopic: topic } : { storesOnDemand: [store] }),
+      nodes: [source, tableSourceNode({ name, parents: [sourceName], store: stored ? storeName : undefined, oldValues })],
+    })
+    const stored = materialized.name !== undefined
+    const node = graph.add(graph.root, logicalNode(draw({ stored, oldValues: false })))
+    return new KTable<K, V>({
+      drawing: this.#drawing,
+      node,
+      keySerde: given.keySerde,
+      valueSerde: given.valueSerde,
+      repartition: false,
+      queryableStoreName: materialized.name ?? null,
+      facts: sourceTable(node, storeName, { stored, draw }),
+    })
+  }
+
+  #source<K, V>(name: string, topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): SourceNode {
+    const { keySerde, valueSerde } = this.#drawing
+    const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
+    const what = topics instanceof RegExp ? `topics matching ${topics}` : `topic ${list.join(', ')}`
+    return {
+      kind: 'source',
+      name,
+      topics: list.map((topic) => ({ name: topic, internal: false })),
+      ...(topics instanceof RegExp ? { pattern: topics } : {}),
+      keySerde: keySerde(consumed.keySerde, `the key of ${what}`),
+      valueSerde: valueSerde(consumed.valueSerde, `the value of ${what}`),
+      timestampExtractor: consumed.timestampExtractor ?? this.#config['default.timestamp.extractor'] ?? failOnInvalidTimestamp,
+      ...(consumed.offsetReset === undefined ? {} : { offsetReset: consumed.offsetReset }),
+    }
+  }
+
   /** The physical topology. Without an argument `topology.optimization` of the builder's configuration holds. */
   build(config: StreamsConfig<DK, DV> = this.#config): Topology {
     const { graph, names, keySerde, valueSerde } = this.#drawing
     const optimizations = parseOptimization(config['topology.optimization'] ?? 'none')
     mergeSources(graph)
+    if (optimizations.has('reuse.ktable.source.topics')) reuseSourceTopics(graph)
     if (optimizations.has('merge.repartition.topics')) {
       mergeRepartitions(graph, ({ topic, ...spec }) =>
         repartition(names, topic, {
@@ -94,17 +130,18 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
       )
     }
     const topology = writeTopology(graph)
-    if (config['ensure.explicit.internal.resource.naming']) checkExplicitNames(topology)
+    if (config['ensure.explicit.internal.resource.naming']) checkExplicitNames(topology, graph)
     return topology
   }
 }
 
-/** KIP-1111, with Java's wording. */
-const checkExplicitNames = (topology: Topology): void => {
+/** KIP-1111, with Java's wording. A table without a name is refused even where it needs no store: the next verb below it may. */
+const checkExplicitNames = (topology: Topology, graph: LogicalGraph): void => {
   const repartitions = topology.subTopologies.flatMap((sub) =>
     sub.sourceTopics.filter((topic) => topic.internal && isGenerated(topic.name)),
   )
-  const stores = topology.subTopologies.flatMap((sub) => sub.stores.filter((store) => !store.named))
+  const onDemand = graph.nodes.flatMap((node) => node.spec.storesOnDemand ?? [])
+  const stores = [...onDemand, ...topology.subTopologies.flatMap((sub) => sub.stores)].filter((store) => !store.named)
   const changelogs = stores.filter((store) => store.logging !== false)
   const line = (what: string, names: readonly string[]): string =>
     names.length === 0 ? '' : `Following ${what} has not been named: ${names.join(', ')}\n`

@@ -2,7 +2,8 @@ import { andThen } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { AnyProcessorSupplier, ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
-import type { CacheableStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { ValueAndTimestamp } from '../processor/store.ts'
+import { openTableRows, type TableRows } from './table-rows.ts'
 
 export type Initializer<A> = () => A
 export type Aggregator<K, V, A> = (key: K, value: V, aggregate: A) => A | null
@@ -34,21 +35,19 @@ export const reduceFold =
  * latest of its records, or the record's own where there was no row (S-01). A cached store forwards at the commit (S-15).
  */
 export const aggregate =
-  <K, V, A>(store: string, fold: Fold<K, V, A>): AnyProcessorSupplier =>
+  <K, V, A>(store: string, fold: Fold<K, V, A>, oldValues = false): AnyProcessorSupplier =>
   () => {
     let context: ProcessorContext<K, Change<A>>
-    let rows: CacheableStore<K, A>
+    let rows: TableRows<K, A>
     const update = ({ key, value, timestamp, headers }: Record<K, V>, row: ValueAndTimestamp<A> | null) => {
-      const after = fold(key, value, row === null ? null : row.value) ?? null
+      const before = row === null ? null : row.value
       const time = row === null ? timestamp : Math.max(timestamp, row.timestamp)
-      rows.put(key, after === null ? null : { value: after, timestamp: time })
-      if (!rows.caching) return context.forward({ key, value: { newValue: after, oldValue: null }, timestamp: time, headers })
+      return rows.update({ key, value: fold(key, value, before) ?? null, timestamp: time, headers }, before)
     }
     return {
       init: (given: ProcessorContext<K, Change<A>>) => {
         context = given
-        rows = given.getStateStore(store)
-        rows.onFlush((change) => given.forward(change))
+        rows = openTableRows(given, store, oldValues)
       },
       process: (record: Record<K, V>) => {
         if (record.key === null || record.value === null) return context.drop('null key or value')

@@ -30,5 +30,6 @@ export type TimestampedKeyValueStore<K, V> = KeyValueStore<K, ValueAndTimestamp<
 /** A store behind a write-back cache forwards one change per key at the commit, in the order of the last writes (S-15). */
 export interface CacheableStore<K, V> extends TimestampedKeyValueStore<K, V> {
   readonly caching: boolean
-  onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>): void
+  /** `oldValues`: the change tells the row before as well, for which the flush reads it (S-16). */
+  onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>, oldValues?: boolean): void
 }

@@ -62,9 +62,15 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
       return { store, topic, end: read.end, rows: rowsOf(read.records, commit) }
     }),
   )
+  const since = (topic: string): number | undefined => (rebuilt ? undefined : checkpoint?.positions[topic])
+  const fromSources = await Promise.all(
+    plan.stores.flatMap(({ name, sourceTopic: topic }) =>
+      topic === undefined ? [] : [sourceRows(request, { topic, since: since(topic), commit }).then((rows) => [name, rows] as const)],
+    ),
+  )
   return {
     commit,
-    tail: new Map(tails.map(({ store, rows }) => [store, rows])),
+    tail: new Map([...tails.map(({ store, rows }) => [store, rows] as const), ...fromSources]),
     ends: { ...commitEnd, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     rebuilt,
   }
@@ -92,15 +98,20 @@ const expires = ({ stores }: TaskPlan, name: string): boolean => {
 
 /**
  * Everything committed since an offset (default: the start), and `last` records before it, up to the high watermark that
- * ListOffsets tells now. LOG_TRUNCATED where the log does not reach from the one to the other, unless its records expire.
+ * ListOffsets tells now or below `until`. LOG_TRUNCATED where the log does not reach from the one to the other, unless its records expire.
  */
 const readLog = async (
   { reader, partition, deadlineMs }: SyncRequest,
   topic: string,
-  { since, last = 0, expires = false }: { readonly since: number | undefined; readonly last?: number; readonly expires?: boolean },
+  {
+    since,
+    until = Number.POSITIVE_INFINITY,
+    last = 0,
+    expires = false,
+  }: { readonly since: number | undefined; readonly until?: number; readonly last?: number; readonly expires?: boolean },
 ): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number }> => {
   const [bounds] = await reader.bounds([{ topic, partition }], deadlineMs)
-  const [start, end] = [bounds?.logStartOffset ?? 0, bounds?.highWatermark ?? 0]
+  const [start, end] = [bounds?.logStartOffset ?? 0, Math.min(bounds?.highWatermark ?? 0, until)]
   if (since !== undefined && since > end) {
     throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} ends at ${end}, before the checkpoint's ${since}`)
   }
@@ -128,6 +139,19 @@ const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readon
     if (stamp.seq > commit.seq) throw fenced(`a changelog has transaction ${stamp.seq}, the commit topic ${commit.seq}`)
     if (stamp.gen !== commit.gen) continue
     rows.set(keyId(key), { key, value, timestamp, seq: stamp.seq })
+  }
+  return [...rows.values()]
+}
+
+/** Of a store whose source topic is its changelog: what the commits since the checkpoint have read. The topic keeps what its owner wants it to. */
+const sourceRows = async (
+  request: SyncRequest,
+  { topic, since, commit }: { readonly topic: string; readonly since: number | undefined; readonly commit: CommitRecord },
+): Promise<readonly TailRow[]> => {
+  const { records } = await readLog(request, topic, { since, until: commit.positions[topic] ?? 0, expires: true })
+  const rows = new Map<string, TailRow>()
+  for (const { key, value, timestamp } of records) {
+    if (key !== null) rows.set(keyId(key), { key, value, timestamp, seq: commit.seq })
   }
   return [...rows.values()]
 }

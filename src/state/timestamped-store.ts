@@ -36,6 +36,7 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
   readonly #options: TimestampedStoreOptions<K, V>
   readonly #dirty = new Map<string, Cached<K, V>>()
   #forward: ((record: Record<K, Change<V>>) => Awaitable<void>) | undefined
+  #oldValues = false
 
   constructor(options: TimestampedStoreOptions<K, V>) {
     this.#options = options
@@ -44,8 +45,9 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
     this.rows = options.rows
   }
 
-  onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>): void {
+  onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>, oldValues = false): void {
     this.#forward = forward
+    this.#oldValues = oldValues
   }
 
   get(key: K): Awaitable<ValueAndTimestamp<V> | null> {
@@ -96,19 +98,20 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
 
   #flushOne(id: string, { key, bytes, value, context }: Cached<K, V>): Awaitable<void> {
     const { holder } = this.#options
-    const write = (): Awaitable<void> => {
+    const write = (before: Row | null): Awaitable<void> => {
+      const oldValue = this.#oldValues ? (this.#read(before)?.value ?? null) : null
       holder.current = context
       this.#write(id, bytes, value, context)
       return this.#forward?.({
         key,
-        value: { newValue: value === null ? null : value.value, oldValue: null },
+        value: { newValue: value === null ? null : value.value, oldValue },
         timestamp: value?.timestamp ?? context?.timestamp ?? 0,
         headers: context?.headers ?? noHeaders,
       })
     }
-    if (value !== null) return write()
+    if (value !== null && !this.#oldValues) return write(null)
     // a row that came and went between two commits is neither written nor forwarded
-    return andThen(this.rows.get(bytes, id), (row) => (row === null ? undefined : write()))
+    return andThen(this.rows.get(bytes, id), (row) => (value === null && row === null ? undefined : write(row)))
   }
 
   #write(id: string, key: Uint8Array, value: ValueAndTimestamp<V> | null, context: RecordContext | undefined): void {

@@ -9,11 +9,15 @@ export interface LogicalNodeSpec {
   readonly name: string
   readonly nodes: readonly TopologyNode[]
   readonly stores?: readonly StoreSpec[]
+  /** Stores that it has as soon as somebody below asks for rows: nobody has. */
+  readonly storesOnDemand?: readonly StoreSpec[]
   readonly changesKey?: boolean
   readonly changesValue?: boolean
   readonly merges?: boolean
   readonly source?: SourceNode
   readonly repartition?: RepartitionSpec
+  /** The one topic whose records are the rows of the node's store, if it has one. */
+  readonly tableTopic?: string
 }
 
 export interface RepartitionSpec {

@@ -74,6 +74,8 @@ export interface StoreSpec {
   readonly caching: boolean
   /** Topic configuration of the changelog on top of the library's; false: no changelog. */
   readonly logging: Readonly<Record<string, string>> | false
+  /** A source topic whose records are the rows: it is read where a changelog would be, and `logging` is false (S-39). */
+  readonly sourceTopic?: string
   /** The user chose the name; a generated one does not survive a changed topology. */
   readonly named: boolean
 }

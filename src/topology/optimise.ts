@@ -51,6 +51,15 @@ export const mergeSources = (graph: LogicalGraph): void => {
   }
 }
 
+/** A table's source topic is its changelog (`reuse.ktable.source.topics`): what stands in it need not be written once more. */
+export const reuseSourceTopics = (graph: LogicalGraph): void => {
+  for (const node of graph.nodes) {
+    const { tableTopic, stores } = node.spec
+    if (tableTopic === undefined || !stores) continue
+    node.spec = { ...node.spec, stores: stores.map((store) => ({ ...store, logging: false, sourceTopic: tableTopic })) }
+  }
+}
+
 /**
  * One repartition right behind a change of key instead of one per grouping below it (`merge.repartition.topics`; Kafka's
  * `InternalStreamsBuilder.mergeRepartitionTopics`). `makeRepartition` makes the node that replaces them.

@@ -1,4 +1,14 @@
-import type { Consumed, Grouped, Materialized, Named, Produced, StreamPartitioner, TimestampExtractor, TopicNameExtractor } from 'millrace'
+import type {
+  Consumed,
+  ConsumedTable,
+  Grouped,
+  Materialized,
+  Named,
+  Produced,
+  StreamPartitioner,
+  TimestampExtractor,
+  TopicNameExtractor,
+} from 'millrace'
 import { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from 'millrace'
 import { evaluate, holds } from './expressions.ts'
 import type { ConsumedSpec, Expression, MaterializedSpec, PartitionerSpec, ProducedSpec, SerdeSpec, StepArgs } from './scenario.ts'
@@ -82,4 +92,15 @@ const materializedOf = (spec: MaterializedSpec): Materialized<unknown, unknown> 
 export const aggregatedOf = (args: StepArgs): Named & { readonly store?: Materialized<unknown, unknown> } => ({
   ...namedOf(args),
   ...(args.materialized === undefined ? {} : { store: materializedOf(args.materialized) }),
+})
+
+/** Without `consumed` the serdes of `materialized` are the topic's, as in Java. */
+export const consumedTableOf = ({ consumed, materialized }: StepArgs): ConsumedTable<unknown, unknown> => {
+  const { keySerde: _key, valueSerde: _value, ...store } = materializedOf(materialized ?? {})
+  return { ...consumedOf(consumed ?? serdesOnly(materialized)), ...(materialized === undefined ? {} : { store }) }
+}
+
+const serdesOnly = ({ key, value }: MaterializedSpec = {}): ConsumedSpec => ({
+  ...(key === undefined ? {} : { key }),
+  ...(value === undefined ? {} : { value }),
 })

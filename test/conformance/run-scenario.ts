@@ -68,7 +68,7 @@ const queryableStoreNamesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Reco
 
 const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'internalTopics'> => {
   const internal = topology.internalTopics(applicationId)
-  const subs = topology.subTopologies.map(({ id, name, sourceTopics, sinks }) => {
+  const subs = topology.subTopologies.map(({ id, name, sourceTopics, sinks, stores }) => {
     const fixed = sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [topicName(topic, applicationId)]))
     const changelogs = internal.filter((topic) => topic.kind === 'changelog' && topic.subTopology === name)
     return [
@@ -76,7 +76,7 @@ const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'interna
       {
         sources: sourceTopics.map((topic) => topicName(topic, applicationId)).sort(),
         sinks: [...new Set(fixed)].sort(),
-        changelogs: changelogs.map((topic) => topic.name).sort(),
+        changelogs: [...changelogs.map((topic) => topic.name), ...stores.flatMap((store) => store.sourceTopic ?? [])].sort(),
       },
     ]
   })

@@ -1,6 +1,6 @@
 import type { KGroupedStream, KStream, KTable, StreamsBuilder } from 'millrace'
 import { evaluate, holds, type Scope } from './expressions.ts'
-import { aggregatedOf, consumedOf, groupedOf, namedOf, producedOf, topicExtractorOf } from './options.ts'
+import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, topicExtractorOf } from './options.ts'
 import type { Expression, Step, StepArgs } from './scenario.ts'
 import { Pair, show } from './values.ts'
 
@@ -88,6 +88,7 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     stream: onBuilder('stream', (_on, { topics = [], pattern, consumed }, { builder }) =>
       builder.stream(pattern === undefined ? topics : new RegExp(pattern), consumed && consumedOf(consumed)),
     ),
+    table: onBuilder('table', (_on, args, { builder }) => builder.table(args.topic ?? '', consumedTableOf(args))),
   },
   stream: streamVerbs,
   table: {

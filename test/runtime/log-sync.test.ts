@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest'
+import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { type CommitRecord, changelogHeaders, writeCommitRecord } from '../../src/runtime/commit-record.ts'
 import { initialTimes } from '../../src/runtime/effects.ts'
 import { type SyncRequest, syncLog } from '../../src/runtime/log-sync.ts'
-import { planOf } from '../../src/runtime/plan.ts'
+import { planOf, type TaskPlan } from '../../src/runtime/plan.ts'
 import type { FetchedPartition, FetchedRecord, LogRecord } from '../../src/runtime/ports.ts'
+import { Serdes } from '../../src/serde/serdes.ts'
 import type { Checkpoint } from '../../src/state/backend.ts'
 import { applicationId, counting, record, startMs, textOf } from './scene.ts'
 
@@ -20,7 +22,7 @@ interface Log {
 }
 
 /** A cluster that shows exactly these logs, for a reader that was fenced meanwhile and may see half a commit. */
-const sync = async (logs: Readonly<Record<string, readonly Log[]>>, checkpoint?: Checkpoint) => {
+const sync = async (logs: Readonly<Record<string, readonly Log[]>>, checkpoint?: Checkpoint, of: TaskPlan = plan) => {
   const asked: string[] = []
   const turns = new Map(Object.entries(logs).map(([topic, list]) => [topic, [...list]]))
   const turn = (topic: string): Log => {
@@ -34,7 +36,7 @@ const sync = async (logs: Readonly<Record<string, readonly Log[]>>, checkpoint?:
     return { topic, partition: 0, records: fetched, nextOffset, highWatermark, lastStableOffset, logStartOffset: 0 }
   }
   const request: SyncRequest = {
-    ...{ plan, partition: 0, checkpoint, nowMs: startMs, deadlineMs: startMs },
+    ...{ plan: of, partition: 0, checkpoint, nowMs: startMs, deadlineMs: startMs },
     reader: {
       bounds: async ([at]) => {
         const topic = at?.topic ?? ''
@@ -101,6 +103,21 @@ it('reads everything where there is no checkpoint, or one of another generation'
 it('leaves out what others wrote to a changelog', async () => {
   const logs = { [commits]: [{ records: [committed(1)] }], [changelog]: [{ records: [record('x', 'alien'), change('a', '1', 1)] }] }
   expect(await sync(logs)).toMatchObject({ rows: ['a=1 seq 1'] })
+})
+
+it('reads a table whose source topic is its changelog from there: what was committed since the checkpoint, not what is still input', async () => {
+  const builder = new StreamsBuilder({ 'topology.optimization': 'all' })
+  builder.table('words', { keySerde: Serdes.string, valueSerde: Serdes.string, store: 'counts' }).toStream().to('totals')
+  const [table] = builder.build().subTopologies
+  if (!table) throw new Error('the topology is empty')
+  const reused = planOf(builder.build(), applicationId, table)
+  const words = [record('a', 'old'), record('a', '1'), record('b', '1'), record(null, 'lost'), record('a', null), record('b', 'next')]
+  const logs = { [commits]: [{ records: [committed(1), committed(5)] }], words: [{ records: words, lastStableOffset: 5 }] }
+  expect(await sync(logs, checkpoint(1, 0), reused)).toEqual({
+    ...{ commit: commit(5), rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: false, ends: { [commits]: 2 } },
+    asked: [`bounds ${commits}`, `fetch ${commits} 0`, 'bounds words', 'fetch words 1'],
+  })
+  expect(await sync(logs, undefined, reused)).toMatchObject({ rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: true })
 })
 
 it('of a task that never committed is at transaction 0, with nothing to read', async () => {

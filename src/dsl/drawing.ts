@@ -37,25 +37,31 @@ export const createDrawing = (
   newStream,
 })
 
-/** Draws one stateless operator below `parent`. */
-export const drawOperator = (drawing: Drawing, parent: LogicalNode, operator: Operator, name: string | undefined): LogicalNode => {
+/** Draws one stateless operator below its parents, under a generated name unless one is given. */
+export const drawOperator = (
+  drawing: Drawing,
+  parents: LogicalNode | readonly LogicalNode[],
+  operator: Operator,
+  name: string | undefined,
+): LogicalNode => {
   const given = name === undefined ? undefined : checkName(name)
-  const drawn = drawing.names.processor(operator.prefix, given)
-  const node = logicalNode({
-    name: drawn,
-    changesKey: operator.changesKey,
-    changesValue: operator.changesValue,
-    nodes: [
-      {
-        kind: 'processor',
-        name: drawn,
-        parents: [],
-        supplier: operator.supplier,
-        stores: [],
-        keepsKey: !operator.changesKey,
-        readsByKey: [],
-      },
-    ],
-  })
-  return drawing.graph.add(parent, node)
+  return drawNamed(drawing, parents, operator, drawing.names.processor(operator.prefix, given))
 }
+
+/** Draws one stateless operator under exactly this name. */
+export const drawNamed = (
+  { graph }: Drawing,
+  parents: LogicalNode | readonly LogicalNode[],
+  { changesKey, changesValue, merges = false, supplier }: Operator,
+  name: string,
+): LogicalNode =>
+  graph.add(
+    parents,
+    logicalNode({
+      name,
+      changesKey,
+      changesValue,
+      merges,
+      nodes: [{ kind: 'processor', name, parents: [], supplier, stores: [], keepsKey: !changesKey, readsByKey: [] }],
+    }),
+  )

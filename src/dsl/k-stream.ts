@@ -1,19 +1,24 @@
+import { StreamsError } from '../errors.ts'
 import { filter, type Predicate } from '../operators/filter.ts'
 import { flatMap } from '../operators/flat-map.ts'
 import { flatMapValues } from '../operators/flat-map-values.ts'
 import { foreach } from '../operators/foreach.ts'
 import { type KeyValue, type KeyValueMapper, map } from '../operators/map.ts'
 import { mapValues, type ValueMapper } from '../operators/map-values.ts'
+import { merge } from '../operators/merge.ts'
 import type { Operator } from '../operators/operator.ts'
 import { type ForeachAction, peek } from '../operators/peek.ts'
+import { type Printed, print } from '../operators/print.ts'
+import { repartition } from '../operators/repartition.ts'
 import { selectKey } from '../operators/select-key.ts'
 import type { Serde } from '../serde/serde.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { TopicNameExtractor } from '../topology/nodes.ts'
+import { BranchedKStream } from './branched-k-stream.ts'
 import { drawOperator, type Place } from './drawing.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
-import type { Grouped, Named, Produced } from './options.ts'
+import type { Grouped, Named, Produced, Repartitioned } from './options.ts'
 
 /** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
 export class KStream<K, V> {
@@ -68,6 +73,44 @@ export class KStream<K, V> {
     drawOperator(this.#place.drawing, this.#place.node, foreach(action), named.name)
   }
 
+  /** The records of both streams as one. */
+  merge(other: KStream<K, V>, named: Named = {}): KStream<K, V> {
+    const { drawing, node, repartition } = this.#place
+    return new KStream({
+      drawing,
+      node: drawOperator(drawing, [node, other.#place.node], merge(), named.name),
+      keySerde: undefined,
+      valueSerde: undefined,
+      repartition: repartition || other.#place.repartition,
+    })
+  }
+
+  /** Sends each record to one of several branches. */
+  split(named: Named = {}): BranchedKStream<K, V> {
+    return new BranchedKStream(this.#place, named)
+  }
+
+  /** Writes the stream through a repartition topic, always; records with a null key are dropped. */
+  repartition(repartitioned: Repartitioned<K, V> = {}): KStream<K, V> {
+    const { drawing } = this.#place
+    const name = repartitioned.name === undefined ? drawing.names.processor('KSTREAM-REPARTITION-') : checkName(repartitioned.name)
+    const { partitions, partitioner, keySerde = this.#place.keySerde, valueSerde = this.#place.valueSerde } = repartitioned
+    const spec = repartition(drawing.names, name, {
+      keySerde: drawing.keySerde(keySerde, `the key of the repartition topic of ${name}`),
+      valueSerde: drawing.valueSerde(valueSerde, `the value of the repartition topic of ${name}`),
+      mergeable: false,
+      partitioner,
+      ...(partitions === undefined ? {} : { partitions: checkPartitions(partitions) }),
+    })
+    return new KStream({ drawing, node: drawing.graph.add(this.#place.node, logicalNode(spec)), keySerde, valueSerde, repartition: false })
+  }
+
+  /** Prints each record; the stream ends here. */
+  print(printed: Printed<K, V> & Named = {}): void {
+    const { drawing, node } = this.#place
+    drawOperator(drawing, node, print({ label: node.spec.name, ...printed }), printed.name)
+  }
+
   /** Groups by a new key; what is counted, reduced or aggregated then goes through a repartition topic. */
   groupBy<KR>(mapper: KeyValueMapper<K, V, KR>, grouped: Grouped<KR, V> = {}): KGroupedStream<KR, V> {
     const { drawing, valueSerde } = this.#place
@@ -111,4 +154,9 @@ export class KStream<K, V> {
       repartition: repartition || operator.changesKey,
     })
   }
+}
+
+const checkPartitions = (partitions: number): number => {
+  if (Number.isInteger(partitions) && partitions >= 1) return partitions
+  throw new StreamsError('CONFIG_INVALID', `Number of partitions must be at least 1, not ${partitions}`)
 }

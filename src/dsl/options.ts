@@ -1,3 +1,5 @@
+export type { Printed } from '../operators/print.ts'
+
 import type { Serde } from '../serde/serde.ts'
 import type { StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
 
@@ -25,6 +27,15 @@ export interface Produced<K, V> extends Named {
 export interface Grouped<K, V> extends Named {
   readonly keySerde?: Serde<K>
   readonly valueSerde?: Serde<V>
+}
+
+/** How a stream is repartitioned (Java's `Repartitioned`, D-65); `name` names the topic. */
+export interface Repartitioned<K, V> extends Named {
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+  /** Default: as many as the widest topic above. */
+  readonly partitions?: number
+  readonly partitioner?: StreamPartitioner
 }
 
 /** How a table's rows are kept (Java's `Materialized`, D-67). */

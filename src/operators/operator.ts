@@ -10,6 +10,8 @@ export interface Operator {
   readonly changesKey: boolean
   /** Downstream values may differ: a repartition below cannot move above it. */
   readonly changesValue: boolean
+  /** Joins several streams: a repartition below cannot move above it. */
+  readonly merges?: boolean
   readonly supplier: AnyProcessorSupplier
 }
 

@@ -1,6 +1,6 @@
 import type { LogicalNodeSpec, RepartitionSpec } from '../topology/logical.ts'
 import type { Names } from '../topology/naming.ts'
-import type { AnySerde } from '../topology/nodes.ts'
+import type { AnySerde, StreamPartitioner } from '../topology/nodes.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { filter } from './filter.ts'
 
@@ -11,17 +11,22 @@ import { filter } from './filter.ts'
 export const repartition = (
   names: Names,
   prefix: string,
-  spec: Omit<RepartitionSpec, 'topic'> & { readonly keySerde: AnySerde; readonly valueSerde: AnySerde },
+  spec: Omit<RepartitionSpec, 'topic'> & {
+    readonly keySerde: AnySerde
+    readonly valueSerde: AnySerde
+    readonly partitioner?: StreamPartitioner | undefined
+  },
 ): LogicalNodeSpec => {
   const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`
   const generated = /^KSTREAM.*-[0-9]{10}$/.test(prefix)
   const name = (kind: string, suffix: string): string => names.processor(`KSTREAM-${kind}-`, generated ? undefined : `${topic}-${suffix}`)
   const [sink, keepKeyed, source] = [name('SINK', 'sink'), name('FILTER', 'filter'), name('SOURCE', 'source')]
-  const { keySerde, valueSerde } = spec
+  const { partitioner, ...facts } = spec
+  const { keySerde, valueSerde } = facts
   const ref = { name: topic, internal: true }
   return {
     name: source,
-    repartition: { ...spec, topic },
+    repartition: { ...facts, topic },
     nodes: [
       {
         kind: 'processor',
@@ -32,7 +37,7 @@ export const repartition = (
         keepsKey: true,
         readsByKey: [],
       },
-      { kind: 'sink', name: sink, parents: [keepKeyed], topic: ref, keySerde, valueSerde },
+      { kind: 'sink', name: sink, parents: [keepKeyed], topic: ref, keySerde, valueSerde, ...(partitioner && { partitioner }) },
       { kind: 'source', name: source, topics: [ref], keySerde, valueSerde, timestampExtractor: failOnInvalidTimestamp },
     ],
   }

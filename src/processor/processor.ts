@@ -26,8 +26,8 @@ export interface ProcessorContext<KOut, VOut> {
   readonly taskId: string
   /** The topic record that is being processed; undefined while there is none. */
   readonly recordMetadata: RecordMetadata | undefined
-  /** Sends a record to the children, depth first, in the order in which they were added. */
-  forward(record: Record<KOut, VOut>): Awaitable<void>
+  /** Sends a record to the children, depth first, in the order in which they were added; or only to the one that is named. */
+  forward(record: Record<KOut, VOut>, child?: string): Awaitable<void>
   /** Gives the record up here, on purpose, and counts it (Kafka's `dropped-records`). */
   drop(why: string): void
   /** A store that is connected to this node; any other name throws CONFIG_INVALID. */

@@ -42,7 +42,7 @@ export interface LogicalGraph {
   readonly root: LogicalNode
   /** In the order in which they were added; a node added again moves its priority, not its place. */
   readonly nodes: readonly LogicalNode[]
-  add(parent: LogicalNode, node: LogicalNode): LogicalNode
+  add(parents: LogicalNode | readonly LogicalNode[], node: LogicalNode): LogicalNode
 }
 
 export const logicalNode = (spec: LogicalNodeSpec): LogicalNode => ({ spec, parents: new Set(), children: new Set(), priority: -1 })
@@ -64,8 +64,8 @@ export const createLogicalGraph = (): LogicalGraph => {
   return {
     root,
     nodes,
-    add: (parent, node) => {
-      link(parent, node)
+    add: (parents, node) => {
+      for (const parent of 'spec' in parents ? [parents] : parents) link(parent, node)
       node.priority = priority++
       if (!nodes.includes(node)) nodes.push(node)
       return node

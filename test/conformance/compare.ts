@@ -17,6 +17,7 @@ export const compare = (expected: Expectations, actual: Observed): readonly Diff
   if (expected.error || actual.error !== undefined) return errorDifferences('error', expected.error, actual.error)
   return [
     ...differences('describe', expected.describe, actual.describe),
+    ...differences('branches', expected.branches ?? {}, actual.branches ?? {}),
     ...differences('subtopologies', subTopologies(expected.subtopologies), subTopologies(actual.subtopologies)),
     ...differences('internalTopics', internalTopics(expected.internalTopics), internalTopics(actual.internalTopics)),
     ...(expected.events ? runDifferences(expected, actual) : []),
@@ -110,6 +111,7 @@ const codes: Readonly<Record<string, readonly string[]>> = {
   ConfigException: ['CONFIG_INVALID'],
   SerializationException: ['SERDE_FAILED'],
   ClassCastException: ['SERDE_FAILED', 'PROCESSING_FAILED'],
+  IllegalArgumentException: ['CONFIG_INVALID'],
   IllegalStateException: ['PROCESSING_FAILED'],
   NullPointerException: ['PROCESSING_FAILED'],
   NumberFormatException: ['PROCESSING_FAILED'],

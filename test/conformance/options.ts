@@ -5,13 +5,23 @@ import type {
   Materialized,
   Named,
   Produced,
+  Repartitioned,
   StreamPartitioner,
   TimestampExtractor,
   TopicNameExtractor,
 } from 'millrace'
 import { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from 'millrace'
 import { evaluate, holds } from './expressions.ts'
-import type { ConsumedSpec, Expression, MaterializedSpec, PartitionerSpec, ProducedSpec, SerdeSpec, StepArgs } from './scenario.ts'
+import type {
+  ConsumedSpec,
+  Expression,
+  MaterializedSpec,
+  PartitionerSpec,
+  ProducedSpec,
+  RepartitionedSpec,
+  SerdeSpec,
+  StepArgs,
+} from './scenario.ts'
 import { serdeOf } from './serdes.ts'
 
 /** The option objects of the scenario language (README section 3.2) as ours. A key that is absent there is absent here: it may decide the numbering. */
@@ -64,6 +74,13 @@ const partitionerOf =
         throw new Error(`unknown partitioner ${spec.partitioner}`)
     }
   }
+
+export const repartitionedOf = ({ partitions, partitioner, ...spec }: RepartitionedSpec): Repartitioned<unknown, unknown> => ({
+  ...serdesOf(spec),
+  ...nameOf(spec),
+  ...(partitions === undefined ? {} : { partitions }),
+  ...(partitioner === undefined ? {} : { partitioner: partitionerOf(partitioner) }),
+})
 
 export const producedOf = (spec: ProducedSpec = {}): Produced<unknown, unknown> => ({
   ...(serdesOf(spec) as Produced<unknown, unknown>),

@@ -41,12 +41,12 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
   let drawn: ReadonlyMap<string, Drawn>
   try {
     const builder = new StreamsBuilder<unknown, unknown>(configOf(scenario))
-    drawn = drawSteps(scenario.topology, { builder, log })
+    drawn = drawSteps(scenario.topology, { builder, log, drawn: new Map() })
     topology = scenario.buildWithoutConfig ? builder.build({}) : builder.build()
   } catch (error) {
     return { error }
   }
-  const shape = { describe: topology.describe(), ...topicsOf(topology) }
+  const shape = { describe: topology.describe(), branches: branchesOf(drawn), ...topicsOf(topology) }
   if (!scenario.events) return shape
   await using driver = new TopologyTestDriver(topology, {
     applicationId,
@@ -63,6 +63,13 @@ const queryableStoreNamesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Reco
   Object.fromEntries(
     [...drawn].flatMap(([id, { kind, object }]) =>
       kind === 'table' ? [[id, (object as { readonly queryableStoreName: string | null }).queryableStoreName]] : [],
+    ),
+  )
+
+const branchesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, readonly string[]>> =>
+  Object.fromEntries(
+    [...drawn].flatMap(([id, { kind, object }]) =>
+      kind === 'split' ? [[id, [...(object as ReadonlyMap<string, unknown>).keys()].sort()]] : [],
     ),
   )
 

@@ -79,7 +79,34 @@ export interface Step {
   readonly args?: StepArgs
 }
 
+/** Steps that run on the stream of a branch. */
+export interface NestedSteps {
+  readonly steps: readonly Step[]
+  /** The step whose stream stands for the branch. */
+  readonly result?: string
+}
+
+export interface BranchSpec {
+  readonly predicate?: Expression
+  readonly name?: string
+  readonly function?: NestedSteps
+  readonly consumer?: NestedSteps
+}
+
+export interface RepartitionedSpec {
+  readonly name?: string
+  readonly key?: SerdeSpec
+  readonly value?: SerdeSpec
+  readonly partitions?: number
+  readonly partitioner?: PartitionerSpec
+}
+
 export interface StepArgs {
+  readonly branches?: readonly BranchSpec[]
+  readonly default?: BranchSpec
+  readonly repartitioned?: RepartitionedSpec
+  /** Of a branch of a split. */
+  readonly key?: string
   readonly topics?: readonly string[]
   readonly pattern?: string
   readonly topic?: string
@@ -164,6 +191,7 @@ export interface JavaError {
 export interface Observations<E> {
   readonly error?: E
   readonly describe?: string
+  readonly branches?: Readonly<Record<string, readonly string[]>>
   readonly queryableStoreNames?: Readonly<Record<string, string | null>>
   readonly subtopologies?: Readonly<Record<string, SubTopologyTopics>>
   readonly internalTopics?: Readonly<Record<string, InternalTopicConfig>>

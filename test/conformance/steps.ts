@@ -1,40 +1,46 @@
-import type { KGroupedStream, KStream, KTable, StreamsBuilder } from 'millrace'
+import type { Branched, KGroupedStream, KStream, KTable, StreamsBuilder } from 'millrace'
 import { evaluate, holds, type Scope } from './expressions.ts'
-import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, topicExtractorOf } from './options.ts'
-import type { Expression, Step, StepArgs } from './scenario.ts'
+import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, repartitionedOf, topicExtractorOf } from './options.ts'
+import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
 import { Pair, show } from './values.ts'
 
 /** What a step is called on; `nothing`: the builder. */
-export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream'
+export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'split'
 
 /** What the steps of one scenario share. */
 export interface Scene {
   readonly builder: StreamsBuilder<unknown, unknown>
   /** Lines of foreach and peek. */
   readonly log: string[]
+  /** What the steps so far gave; a split adds what its branches' own steps give. */
+  readonly drawn: Map<string, Drawn>
 }
 
 interface Verb {
   /** The kind of what it returns; undefined: nothing that another step can stand on. */
   readonly gives: Kind | undefined
-  readonly draw: (on: unknown, args: StepArgs, scene: Scene) => unknown
+  /** `other` is what the step names second: the other stream of a merge or a join. */
+  readonly draw: (on: unknown, args: StepArgs, scene: Scene, other: unknown) => unknown
 }
 
 type Stream = KStream<unknown, unknown>
-type Draw<On> = (on: On, args: StepArgs, scene: Scene) => unknown
+type Draw<On> = (on: On, args: StepArgs, scene: Scene, other: unknown) => unknown
 
-const onBuilder = (gives: Kind, draw: Draw<undefined>): Verb => ({ gives, draw: (_on, args, scene) => draw(undefined, args, scene) })
+const onBuilder = (gives: Kind, draw: Draw<undefined>): Verb => ({
+  gives,
+  draw: (_on, args, scene, other) => draw(undefined, args, scene, other),
+})
 const onStream = (gives: Kind | undefined, draw: Draw<Stream>): Verb => ({
   gives,
-  draw: (on, args, scene) => draw(on as Stream, args, scene),
+  draw: (on, args, scene, other) => draw(on as Stream, args, scene, other),
 })
 const onTable = (gives: Kind, draw: Draw<KTable<unknown, unknown>>): Verb => ({
   gives,
-  draw: (on, args, scene) => draw(on as KTable<unknown, unknown>, args, scene),
+  draw: (on, args, scene, other) => draw(on as KTable<unknown, unknown>, args, scene, other),
 })
 const onGrouped = (gives: Kind, draw: Draw<KGroupedStream<unknown, unknown>>): Verb => ({
   gives,
-  draw: (on, args, scene) => draw(on as KGroupedStream<unknown, unknown>, args, scene),
+  draw: (on, args, scene, other) => draw(on as KGroupedStream<unknown, unknown>, args, scene, other),
 })
 
 const byKeyAndValue = (expression: Expression | undefined) => (key: unknown, value: unknown) => evaluate(expression, { key, value })
@@ -56,6 +62,20 @@ const logged =
   (key: unknown, value: unknown): void =>
     void log.push(`${label}(${show(key)}, ${show(value)})`)
 
+/** Runs a branch's own steps on its stream, which they call `$`. */
+const branchedOf = ({ name, function: chained, consumer }: BranchSpec, scene: Scene): Branched<unknown, unknown> => {
+  const inside = (steps: NestedSteps) => (stream: Stream) => {
+    scene.drawn.set('$', { kind: 'stream', object: stream })
+    drawSteps(steps.steps, scene)
+    return steps.result === undefined ? undefined : (scene.drawn.get(steps.result)?.object as Stream)
+  }
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(chained === undefined ? {} : { function: inside(chained) }),
+    ...(consumer === undefined ? {} : { consumer: (stream) => void inside(consumer)(stream) }),
+  }
+}
+
 const streamVerbs: Readonly<Record<string, Verb>> = {
   filter: onStream('stream', (stream, args) => stream.filter(predicate(args.predicate), namedOf(args))),
   filterNot: onStream('stream', (stream, args) => stream.filterNot(predicate(args.predicate), namedOf(args))),
@@ -75,6 +95,21 @@ const streamVerbs: Readonly<Record<string, Verb>> = {
   }),
   peek: onStream('stream', (stream, args, scene) => stream.peek(logged(args, scene), namedOf(args))),
   foreach: onStream(undefined, (stream, args, scene) => stream.foreach(logged(args, scene), namedOf(args))),
+  merge: onStream('stream', (stream, args, _scene, other) => stream.merge(other as Stream, namedOf(args))),
+  repartition: onStream('stream', (stream, { repartitioned }) => stream.repartition(repartitioned && repartitionedOf(repartitioned))),
+  print: onStream(undefined, (stream, { label, mapper, ...args }, { log }) =>
+    stream.print({
+      ...namedOf(args),
+      ...(label === undefined ? {} : { label }),
+      ...(mapper === undefined ? {} : { mapper: (key: unknown, value: unknown) => show(evaluate(mapper, { key, value })) }),
+      write: (line) => void log.push(line),
+    }),
+  ),
+  split: onStream('split', (stream, { branches = [], default: last, ...args }, scene) => {
+    const split = stream.split(namedOf(args))
+    for (const { predicate: fits, ...branched } of branches) split.branch(predicate(fits), branchedOf(branched, scene))
+    return last ? split.defaultBranch(branchedOf(last, scene)) : split.noDefaultBranch()
+  }),
   groupByKey: onStream('grouped stream', (stream, args) => stream.groupByKey(groupedOf(args))),
   groupBy: onStream('grouped stream', (stream, args) => stream.groupBy(byKeyAndValue(args.mapper), groupedOf(args))),
   to: onStream(undefined, (stream, args) =>
@@ -95,6 +130,16 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     toStream: onTable('stream', (table, args) =>
       args.mapper ? table.toStream(byKeyAndValue(args.mapper), namedOf(args)) : table.toStream(namedOf(args)),
     ),
+  },
+  split: {
+    branch: {
+      gives: 'stream',
+      draw: (on, { key = '' }) => {
+        const found = (on as ReadonlyMap<string, Stream>).get(String(key))
+        if (!found) throw new Error(`the split has no branch ${key}`)
+        return found
+      },
+    },
   },
   'grouped stream': {
     count: onGrouped('table', (grouped, args) => grouped.count(aggregatedOf(args) as Parameters<typeof grouped.count>[0])),
@@ -119,14 +164,15 @@ export interface Drawn {
   readonly object: unknown
 }
 
-/** Draws the steps in order. Throws what the DSL throws. */
+/** Draws the steps in order into `scene.drawn`. Throws what the DSL throws. */
 export const drawSteps = (steps: readonly Step[], scene: Scene): ReadonlyMap<string, Drawn> => {
-  const drawn = new Map<string, Drawn>()
+  const { drawn } = scene
   for (const { id, op, on = [], args = {} } of steps) {
     const target = on[0] === undefined ? { kind: 'nothing' as const, object: undefined } : drawn.get(on[0])
     const verb = target && verbs[target.kind][op]
     if (!verb) throw new Error(`step ${id ?? op}: ${op} is not defined on ${target?.kind ?? `the unknown step ${on[0]}`}`)
-    const object = verb.draw(target.object, args, scene)
+    const other = on[1] === undefined ? undefined : drawn.get(on[1])?.object
+    const object = verb.draw(target.object, args, scene, other)
     if (id !== undefined && verb.gives) drawn.set(id, { kind: verb.gives, object })
   }
   return drawn

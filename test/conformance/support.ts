@@ -19,9 +19,9 @@ export const missingIn = (scenario: Scenario): Missing => {
 
 /** Steps below a missing verb cannot be judged, as nobody knows what they are called on; those next to it are. */
 const missingVerbs = (steps: readonly Step[]): readonly string[] => {
-  const kinds = new Map<string, Kind>()
+  const kinds = new Map<string, Kind>([['$', 'stream']])
   const missing = new Set<string>()
-  for (const { id, op, on = [] } of steps) {
+  for (const { id, op, on = [] } of withNested(steps)) {
     const kind = on[0] === undefined ? 'nothing' : kinds.get(on[0])
     if (!kind) continue
     const verb = Object.hasOwn(verbs[kind], op) ? verbs[kind][op] : undefined
@@ -30,6 +30,14 @@ const missingVerbs = (steps: readonly Step[]): readonly string[] => {
   }
   return [...missing]
 }
+
+/** Steps with those of their branches before them, as they are drawn. */
+const withNested = (steps: readonly Step[]): readonly Step[] =>
+  steps.flatMap((step) => {
+    const { branches = [], default: last = {} } = step.args ?? {}
+    const nested = [...branches, last].flatMap(({ function: chained, consumer }) => [...(chained?.steps ?? []), ...(consumer?.steps ?? [])])
+    return [...withNested(nested), step]
+  })
 
 /** Properties that are understood, or that make no difference to us: a store on a disk and one in memory are the same table. */
 const knownConfig = new Set([
@@ -73,6 +81,7 @@ const storeFeatures = ({ supplier }: MaterializedSpec): readonly string[] => {
 const observed = new Set([
   'error',
   'describe',
+  'branches',
   'queryableStoreNames',
   'subtopologies',
   'internalTopics',

@@ -16,9 +16,11 @@ import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { TopicNameExtractor } from '../topology/nodes.ts'
 import { BranchedKStream } from './branched-k-stream.ts'
+import { tableOfStream } from './derive-table.ts'
 import { drawOperator, type Place } from './drawing.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
-import type { Grouped, Named, Produced, Repartitioned } from './options.ts'
+import { KTable } from './k-table.ts'
+import type { Aggregated, Grouped, Named, Produced, Repartitioned } from './options.ts'
 
 /** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
 export class KStream<K, V> {
@@ -121,6 +123,11 @@ export class KStream<K, V> {
   /** Groups by the key as it is; repartitions only if the key may have changed since the last topic. */
   groupByKey(grouped: Grouped<K, V> = {}): KGroupedStream<K, V> {
     return new KGroupedStream(this.#place, grouped)
+  }
+
+  /** The table whose updates are the records of the stream: null deletes, null keys are dropped. Repartitions if the key may have changed. */
+  toTable(options: Aggregated<K, NonNullable<V>> = {}): KTable<K, NonNullable<V>> {
+    return new KTable(tableOfStream(this.#place, options))
   }
 
   /** Writes the stream to a topic, which must exist; a function chooses the topic per record. */

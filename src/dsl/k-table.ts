@@ -1,16 +1,15 @@
+import type { Predicate } from '../operators/filter.ts'
 import type { KeyValueMapper } from '../operators/map.ts'
-import type { TableFacts } from '../operators/table-view.ts'
+import type { ValueMapper } from '../operators/map-values.ts'
+import { tableFilter } from '../operators/table-filter.ts'
+import { tableMapValues } from '../operators/table-map-values.ts'
 import { toStream } from '../operators/to-stream.ts'
 import type { Serde } from '../serde/serde.ts'
-import { drawOperator, type Place } from './drawing.ts'
+import { deriveTable } from './derive-table.ts'
+import { drawOperator } from './drawing.ts'
 import type { KStream } from './k-stream.ts'
-import type { Named } from './options.ts'
-
-/** Where a table stands, and what can be asked of it. */
-export interface TablePlace<K, V> extends Place<K, V> {
-  readonly queryableStoreName: string | null
-  readonly facts: TableFacts<K, V>
-}
+import type { TablePlace } from './materialize.ts'
+import type { Aggregated, Named } from './options.ts'
 
 /** A table that a stream of updates keeps current (Kafka's `KTable`, section 1.5). */
 export class KTable<K, V> {
@@ -23,6 +22,21 @@ export class KTable<K, V> {
   /** The name under which the table can be queried: the store's, if the user gave it one (D-57). */
   get queryableStoreName(): string | null {
     return this.#place.queryableStoreName
+  }
+
+  /** The rows for which the predicate is true; one that no longer fits is deleted. */
+  filter(predicate: Predicate<K, V>, options: Aggregated<K, V> = {}): KTable<K, V> {
+    return new KTable(deriveTable(this.#place, tableFilter(predicate), { options, inherited: this.#place.valueSerde }))
+  }
+
+  /** The rows for which the predicate is false; one that no longer fits is deleted. */
+  filterNot(predicate: Predicate<K, V>, options: Aggregated<K, V> = {}): KTable<K, V> {
+    return new KTable(deriveTable(this.#place, tableFilter(predicate, false), { options, inherited: this.#place.valueSerde }))
+  }
+
+  /** The same keys with mapped values; null from the mapper deletes the row. */
+  mapValues<VR>(mapper: ValueMapper<K, V, VR>, options: Aggregated<K, NonNullable<VR>> = {}): KTable<K, NonNullable<VR>> {
+    return new KTable(deriveTable(this.#place, tableMapValues(mapper), { options, inherited: undefined }))
   }
 
   /** The changes of the table as a stream: the new row, null where it was deleted. With a mapper the stream has a new key. */

@@ -2,8 +2,14 @@ import { storeView, type TableFacts } from '../operators/table-view.ts'
 import type { LogicalNode, LogicalNodeSpec } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, StoreSpec } from '../topology/nodes.ts'
-import type { Drawing } from './drawing.ts'
+import type { Drawing, Place } from './drawing.ts'
 import type { Materialized } from './options.ts'
+
+/** Where a table stands, and what can be asked of it. */
+export interface TablePlace<K, V> extends Place<K, V> {
+  readonly queryableStoreName: string | null
+  readonly facts: TableFacts<K, V>
+}
 
 /** The option in full; undefined stays undefined, as it may decide the numbering. */
 export const materializedOf = <K, V>(store: string | Materialized<K, V> | undefined): Materialized<K, V> | undefined =>

@@ -112,6 +112,7 @@ const streamVerbs: Readonly<Record<string, Verb>> = {
   }),
   groupByKey: onStream('grouped stream', (stream, args) => stream.groupByKey(groupedOf(args))),
   groupBy: onStream('grouped stream', (stream, args) => stream.groupBy(byKeyAndValue(args.mapper), groupedOf(args))),
+  toTable: onStream('table', (stream, args) => stream.toTable(aggregatedOf(args) as Parameters<Stream['toTable']>[0])),
   to: onStream(undefined, (stream, args) =>
     stream.to(args.extractor ? topicExtractorOf(args.extractor) : (args.topic ?? ''), producedOf(args.produced)),
   ),
@@ -127,6 +128,11 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
   },
   stream: streamVerbs,
   table: {
+    filter: onTable('table', (table, args) => table.filter(predicate(args.predicate), aggregatedOf(args))),
+    filterNot: onTable('table', (table, args) => table.filterNot(predicate(args.predicate), aggregatedOf(args))),
+    mapValues: onTable('table', (table, args) =>
+      table.mapValues(byValue(args), aggregatedOf(args) as Parameters<typeof table.mapValues>[1]),
+    ),
     toStream: onTable('stream', (table, args) =>
       args.mapper ? table.toStream(byKeyAndValue(args.mapper), namedOf(args)) : table.toStream(namedOf(args)),
     ),

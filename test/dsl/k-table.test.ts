@@ -43,6 +43,72 @@ describe.each(modes)('a table (new task: %s)', (mode) => {
     )
     expect({ lines, dropped }).toEqual({ lines: ['"a"="x" @10', '"a"="y" @5', ...nothing, '"a"=null @40'], dropped: 1 })
   })
+
+  const lines = async (draw: (builder: StreamsBuilder) => void, inputs: readonly Input[] = updates) =>
+    (await outOf(mode, draw, inputs)).lines
+  const values: readonly Input[] = [
+    ['in', 'a', 'no', 10],
+    ['in', 'a', 'yes', 20],
+    ['in', 'a', 'no', 30],
+    ['in', 'a', 'no', 40],
+    ['in', 'b', 'yes', 50],
+    ['in', 'b', null, 60],
+  ]
+  const isYes = (_key: string, value: string) => value === 'yes'
+  const neverFitted = ['"a"=null @10', '"a"=null @40']
+
+  it.each([
+    ['tells nothing of rows that never fitted where old values are there', { store: 'rows' }, {}, false],
+    ['tells nothing of them where its own rows are there', { store: 'rows' }, { store: 'fitting' }, false],
+    ['deletes what does not fit where they are not', {}, {}, true],
+  ])('filtered %s', async (_what, source, options, more) => {
+    const found = await lines(
+      (builder) =>
+        builder
+          .table('in', { ...strings, ...source })
+          .filter(isYes, options)
+          .toStream()
+          .to('out', json()),
+      values,
+    )
+    const all = ['"a"=null @10', '"a"="yes" @20', '"a"=null @30', '"a"=null @40', '"b"="yes" @50', '"b"=null @60']
+    expect(found).toEqual(all.filter((line) => more || !neverFitted.includes(line)))
+  })
+
+  it('filtered the other way round keeps the other rows', async () => {
+    const found = await lines((builder) => builder.table('in', strings).filterNot(isYes).toStream().to('out', json()), values.slice(0, 3))
+    expect(found).toEqual(['"a"="no" @10', '"a"=null @20', '"a"="no" @30'])
+  })
+
+  it.each([{}, { store: { name: 'mapped', ...json<string, string>(), caching: false } }])(
+    'mapped has no row where the mapper gives null (%o)',
+    async (options) => {
+      const found = await lines((builder) =>
+        builder
+          .table('in', strings)
+          .mapValues((value, key) => (value === 'y' ? null : `${key}${value}`), options)
+          .toStream()
+          .to('out', json()),
+      )
+      expect(found).toEqual(['"a"="ax" @10', '"a"=null @5', '"b"=null @30', '"a"=null @40'])
+    },
+  )
+
+  it('of a stream is repartitioned where the key may have changed', async () => {
+    const { lines: found, dropped } = await outOf(
+      mode,
+      (builder) =>
+        builder
+          .stream('in', strings)
+          .filter((key) => key !== 'b')
+          .selectKey((key, value) => (value === 'y' ? null : key))
+          .toTable({ store: { name: 'rows', ...json<string | null, string>() } })
+          .toStream()
+          .to('out', json()),
+      updates,
+    )
+    expect({ found, dropped }).toEqual({ found: ['"a"="x" @10', '"a"=null @40'], dropped: 0 })
+  })
 })
 
 describe('a builder', () => {

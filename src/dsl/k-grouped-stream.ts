@@ -15,10 +15,12 @@ import type { Serde } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
+import type { Windows } from '../topology/windows.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { keyValueStore, materializedOf, storedTable, storeNameOf } from './materialize.ts'
 import type { Aggregated, Grouped } from './options.ts'
+import { TimeWindowedKStream } from './time-windowed-k-stream.ts'
 
 /** Records grouped by key, to be folded into a table (Kafka's `KGroupedStream`, D-30). */
 export class KGroupedStream<K, V> {
@@ -47,6 +49,11 @@ export class KGroupedStream<K, V> {
   /** Folds the values of each key into an aggregate that may have another type. */
   aggregate<A>(initializer: Initializer<A>, aggregator: Aggregator<K, V, A>, options: Aggregated<K, A> = {}): KTable<K, A> {
     return this.#fold(aggregatePrefix, aggregateFold(initializer, aggregator), { defaultSerde: undefined, options })
+  }
+
+  /** Folds per window instead of over all time. */
+  windowedBy(windows: Windows): TimeWindowedKStream<K, V> {
+    return new TimeWindowedKStream({ place: this.#place, repartitioned: (storeName) => this.#repartitioned(storeName) }, windows)
   }
 
   #fold<A>(

@@ -47,6 +47,8 @@ export interface Materialized<K, V> {
   readonly caching?: boolean
   /** Topic configuration for the changelog; false: no changelog, a lost table is lost. Default: a changelog. */
   readonly logging?: false | Readonly<Record<string, string>>
+  /** Windowed tables only: how long rows are kept, in stream time. Default, and least: as long as they may still change (S-11). */
+  readonly retentionMs?: number
 }
 
 /** Options of an aggregation: its own name, and its store, by name alone or in full. Whether `store` is there decides the numbering, as in Java. */

@@ -35,6 +35,10 @@ export interface ProcessorContext<KOut, VOut> {
   /** Highest timestamp that the task has seen, -1 before the first record (S-02). */
   currentStreamTimeMs(): number
   currentSystemTimeMs(): number
+  /** Keeps a number beyond the life of the task: it is committed with the records, under this name for all nodes of the task (S-03). */
+  remember(name: string, value: number): void
+  /** The number of that name, undefined where none was ever kept. */
+  remembered(name: string): number | undefined
 }
 
 /** Where time comes from; the runtime never asks the machine. */

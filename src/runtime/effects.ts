@@ -21,6 +21,8 @@ export interface TaskTimes {
   readonly streamTime: number
   /** By source topic. */
   readonly partitionTimes: Readonly<Record<string, number>>
+  /** What operators and stores keep for the next task, by name; absent: nothing. */
+  readonly remembered?: Readonly<Record<string, number>>
 }
 
 export const initialTimes: TaskTimes = Object.freeze({ streamTime: -1, partitionTimes: Object.freeze({}) })

@@ -26,8 +26,9 @@ export const createFlush = (
 ): Flush => {
   const { ports, deadlineMs, stats } = request
   const waiting = new Map<string, StateRow>()
+  const retentions = new Map(request.plan.stores.map(({ name, retentionMs }) => [name, retentionMs]))
   const rowsAt = (store: string, rows: readonly Row[], seq: number): readonly StateRow[] =>
-    stateRowsOf(rows, { ...taskIdOf(request), gen, store, seq, nowMs: ports.clock.nowMs() })
+    stateRowsOf(rows, { ...taskIdOf(request), gen, store, seq, nowMs: ports.clock.nowMs(), retentionMs: retentions.get(store) })
   const add = (rows: readonly StateRow[]): void => {
     for (const row of rows) waiting.set(`${row.store}/${keyId(row.key)}`, row)
   }

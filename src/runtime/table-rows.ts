@@ -25,14 +25,33 @@ export const tableReader = (
   },
 })
 
-/** Rows as the table takes them, stamped with the transaction that committed them. */
+/** Rows with a window stay a day longer than it takes stream time, going as the clock goes, to leave them behind: as the changelog does. */
+const dayMs = 86_400_000
+
+const expiryOf = (
+  row: Row,
+  { nowMs, retentionMs }: { readonly nowMs: number; readonly retentionMs?: number | undefined },
+): number | undefined => {
+  if (row.value === null) return Math.ceil(nowMs / 1000) + tombstoneSeconds
+  if (retentionMs === undefined || !Number.isFinite(retentionMs)) return undefined
+  return Math.ceil((nowMs + retentionMs + dayMs) / 1000)
+}
+
+/** Rows as the table takes them, stamped with the transaction that committed them. `retentionMs` is the store's. */
 export const stateRowsOf = (
   rows: readonly Row[],
-  at: TaskId & { readonly gen: number; readonly store: string; readonly seq: number; readonly nowMs: number },
+  at: TaskId & {
+    readonly gen: number
+    readonly store: string
+    readonly seq: number
+    readonly nowMs: number
+    readonly retentionMs?: number | undefined
+  },
 ): readonly StateRow[] => {
-  const { nowMs, ...where } = at
-  const expiresAtSeconds = Math.ceil(nowMs / 1000) + tombstoneSeconds
-  return rows.map(({ key, value, timestamp }) =>
-    value === null ? { ...where, key, value, timestamp, expiresAtSeconds } : { ...where, key, value, timestamp },
-  )
+  const { nowMs, retentionMs, ...where } = at
+  return rows.map((row) => {
+    const { key, value, timestamp } = row
+    const expiresAtSeconds = expiryOf(row, { nowMs, retentionMs })
+    return expiresAtSeconds === undefined ? { ...where, key, value, timestamp } : { ...where, key, value, timestamp, expiresAtSeconds }
+  })
 }

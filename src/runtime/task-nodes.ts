@@ -17,6 +17,7 @@ export interface TaskScope {
   readonly holder: ContextHolder
   readonly outputs: Outputs
   readonly stores: ReadonlyMap<string, StateStore>
+  readonly remembered: Map<string, number>
   /** Partition count of a topic; a promise where the cluster has to be asked. */
   partitionsOf(topic: string): Awaitable<number>
   streamTime(): number
@@ -134,6 +135,14 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
 
   currentSystemTimeMs(): number {
     return this.#scope.clock.nowMs()
+  }
+
+  remember(name: string, value: number): void {
+    this.#scope.remembered.set(name, value)
+  }
+
+  remembered(name: string): number | undefined {
+    return this.#scope.remembered.get(name)
   }
 }
 

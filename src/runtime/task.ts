@@ -4,13 +4,13 @@ import { invariant } from '../invariant.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Clock } from '../processor/processor.ts'
 import type { Rows } from '../state/rows.ts'
-import { TimestampedStore } from '../state/timestamped-store.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { type Effects, initialTimes, Outputs, type TaskTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedRecord } from './ports.ts'
 import { RecordQueues, type StampedRecord } from './record-queues.ts'
 import { RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
+import { openStore, type TaskStore } from './task-stores.ts'
 
 export interface TaskOptions {
   readonly plan: TaskPlan
@@ -23,9 +23,6 @@ export interface TaskOptions {
   readonly times?: TaskTimes
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: stores of different types stand in one map; the DSL's types guard the edges
-type AnyStore = TimestampedStore<any, any>
-
 /**
  * One sub-topology and one partition of it: records in, {@link Effects} out. It reaches the world only through its options,
  * so one seed replays one run. An error leaves it unusable: what it did since the last commit is thrown away with it.
@@ -35,16 +32,18 @@ export class Task {
   readonly #queues: RecordQueues
   readonly #holder: ContextHolder = { current: undefined }
   readonly #outputs = new Outputs()
-  readonly #stores = new Map<string, AnyStore>()
+  readonly #stores = new Map<string, TaskStore>()
   readonly #sources = new Map<SourceNode, TaskNode[]>()
   readonly #processors: RunningProcessor[] = []
   readonly #dropped = new Map<string, number>()
+  readonly #remembered: Map<string, number>
   #streamTime: number
 
   constructor(options: TaskOptions) {
     this.#options = options
     const times = options.times ?? initialTimes
     this.#streamTime = times.streamTime
+    this.#remembered = new Map(Object.entries(times.remembered ?? {}))
     this.#queues = new RecordQueues((topic, raw, partitionTime) => this.#prepare(topic, raw, partitionTime))
     this.#queues.restore(times.partitionTimes)
     this.#build()
@@ -60,7 +59,7 @@ export class Task {
   }
 
   /** For interactive reads; undefined where the topology has no such store. */
-  store(name: string): AnyStore | undefined {
+  store(name: string): TaskStore | undefined {
     return this.#stores.get(name)
   }
 
@@ -112,10 +111,15 @@ export class Task {
           changes: [...this.#stores.values()]
             .map((store) => ({ store: store.name, rows: store.rows.takeWritten() }))
             .filter((it) => it.rows.length > 0),
-          times: { streamTime: this.#streamTime, partitionTimes: this.#queues.partitionTimes },
+          times: this.#times(),
         }
       },
     )
+  }
+
+  #times(): TaskTimes {
+    const times = { streamTime: this.#streamTime, partitionTimes: this.#queues.partitionTimes }
+    return this.#remembered.size === 0 ? times : { ...times, remembered: Object.fromEntries(this.#remembered) }
   }
 
   close(): void {
@@ -175,7 +179,7 @@ export class Task {
     const { plan, partition, clock, partitionsOf, rowsOf } = this.#options
     for (const spec of plan.stores) {
       const changelog = plan.changelogs.get(spec.name) ?? spec.name
-      this.#stores.set(spec.name, new TimestampedStore({ ...spec, changelog, rows: rowsOf(spec), holder: this.#holder }))
+      this.#stores.set(spec.name, openStore(spec, { changelog, rows: rowsOf(spec), holder: this.#holder }))
     }
     const scope: TaskScope = {
       applicationId: plan.applicationId,
@@ -185,6 +189,7 @@ export class Task {
       holder: this.#holder,
       outputs: this.#outputs,
       stores: this.#stores,
+      remembered: this.#remembered,
       partitionsOf,
       streamTime: () => this.#streamTime,
       dropped: (node, why) => this.#drop(node, why),

@@ -109,7 +109,7 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
         headers: context?.headers ?? noHeaders,
       })
     }
-    if (value !== null && !this.#oldValues) return write(null)
+    if (this.#forward === undefined || (value !== null && !this.#oldValues)) return write(null)
     // a row that came and went between two commits is neither written nor forwarded
     return andThen(this.rows.get(bytes, id), (row) => (value === null && row === null ? undefined : write(row)))
   }

@@ -6,6 +6,8 @@ import { planWhole, type TaskPlan } from '../runtime/plan.ts'
 import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { Task } from '../runtime/task.ts'
+import type { TaskStore } from '../runtime/task-stores.ts'
+import type { Windowed } from '../serde/windowed.ts'
 import { Rows } from '../state/rows.ts'
 import type { SourceNode } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -109,10 +111,12 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   getTimestampedKeyValueStore<K, V>(name: string): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>> {
-    const store = this.#task.store(name)
-    if (store) return store
-    const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
-    throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
+    return this.#store(name)
+  }
+
+  /** By key and window. */
+  getTimestampedWindowStore<K, V>(name: string): ReadOnlyKeyValueStore<Windowed<K>, ValueAndTimestamp<V>> {
+    return this.#store(name)
   }
 
   /** Records dropped so far: null keys in aggregations, invalid timestamps and the like. */
@@ -131,6 +135,13 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #store(name: string): TaskStore {
+    const store = this.#task.store(name)
+    if (store) return store
+    const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
+    throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
   }
 
   #start(): Task {

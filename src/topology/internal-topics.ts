@@ -1,5 +1,5 @@
 import { StreamsError } from '../errors.ts'
-import { type SinkNode, topicName } from './nodes.ts'
+import { type SinkNode, type StoreSpec, topicName } from './nodes.ts'
 import type { SubTopology } from './sub-topologies.ts'
 
 export interface InternalTopic {
@@ -27,6 +27,13 @@ const repartitionConfig = {
   'segment.bytes': '52428800',
 }
 const changelogConfig = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
+
+/** Rows that end with their window leave the changelog a day later than the store, as in Kafka Streams. */
+const changelogConfigOf = ({ retentionMs }: StoreSpec): Readonly<Record<string, string>> => {
+  if (retentionMs === undefined) return changelogConfig
+  const kept = Number.isFinite(retentionMs) ? String(retentionMs + 86_400_000) : '9223372036854775807'
+  return { ...changelogConfig, 'cleanup.policy': 'compact,delete', 'retention.ms': kept }
+}
 
 /** Deletes stay readable this long, so that a checkpoint may lag (protocol §3). Java leaves the broker's default of one day. */
 const deleteRetentionMs = String(7 * 24 * 3_600_000)
@@ -57,7 +64,7 @@ export const internalTopicsOf = (
               name: changelogTopic(applicationId, store.name),
               kind: 'changelog',
               subTopology: sub.name,
-              config: { ...changelogConfig, 'delete.retention.ms': deleteRetentionMs, ...store.logging },
+              config: { ...changelogConfigOf(store), 'delete.retention.ms': deleteRetentionMs, ...store.logging },
             },
           ],
     ),

@@ -64,9 +64,20 @@ export interface SinkNode {
 /** The physical graph: a closed union of frozen plain data. */
 export type TopologyNode = SourceNode | ProcessorNode | SinkNode
 
-/** A state store as declared. More kinds join this union with the verbs that need them. */
-export interface StoreSpec {
+/** A state store as declared. Keys are of the inner serde; windowed ones get their window in the store. */
+export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec
+
+export interface KeyValueStoreSpec extends StoreFacts {
   readonly kind: 'timestamped-key-value'
+}
+
+export interface WindowStoreSpec extends StoreFacts {
+  readonly kind: 'timestamped-window'
+  /** Infinity: a window without an end. */
+  readonly windowSizeMs: number
+}
+
+interface StoreFacts {
   readonly name: string
   readonly keySerde: AnySerde
   readonly valueSerde: AnySerde
@@ -76,6 +87,8 @@ export interface StoreSpec {
   readonly logging: Readonly<Record<string, string>> | false
   /** A source topic whose records are the rows: it is read where a changelog would be, and `logging` is false (S-39). */
   readonly sourceTopic?: string
+  /** Rows may go when stream time is this far beyond their window's start; absent: they stay. Infinity stays as well. */
+  readonly retentionMs?: number
   /** The user chose the name; a generated one does not survive a changed topology. */
   readonly named: boolean
 }

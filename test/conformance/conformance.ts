@@ -32,7 +32,7 @@ const missingOf = (vector: Vector): Missing => {
 const differencesOf = async (vector: Vector, mode: Mode): Promise<readonly Difference[]> => {
   if (isFormatTable(vector)) return checkFormat(vector)
   try {
-    return compare(vector.expect, await runScenario(vector, mode))
+    return compare(vector.expect, await runScenario(vector, mode), vector.quirk)
   } catch (error) {
     return [{ at: 'scenario', expected: 'runs', actual: error instanceof Error ? (error.stack ?? error.message) : String(error) }]
   }

@@ -103,6 +103,7 @@ const materializedOf = (spec: MaterializedSpec): Materialized<unknown, unknown> 
   ...nameOf({ ...spec.supplier, ...spec }),
   ...(spec.caching === undefined ? {} : { caching: spec.caching }),
   ...(spec.logging === undefined ? {} : { logging: spec.logging }),
+  ...(spec.retentionMs === undefined ? {} : { retentionMs: spec.retentionMs }),
 })
 
 /** `named?` and `materialized?` of an aggregation. */

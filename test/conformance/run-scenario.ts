@@ -1,6 +1,6 @@
 import { StreamsBuilder, type StreamsConfig, type Topology } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
-import { topicName } from '../../src/topology/nodes.ts'
+import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { timestampExtractors } from './options.ts'
 import type { EventResult, HeaderList, InputEvent, InputRecord, Observations, OutputRecord, Scenario, SerdeSpec } from './scenario.ts'
 import { decode, encode, serdeOf } from './serdes.ts'
@@ -16,6 +16,8 @@ export const modes: readonly Mode[] = ['warm', 'cold']
 export type Observed = Observations<unknown>
 
 const applicationId = 'app'
+
+type StoreKind = StoreSpec['kind']
 
 type Config = StreamsConfig<unknown, unknown>
 
@@ -183,12 +185,14 @@ const sideOf = (
   return side
 }
 
+const storeKinds: Readonly<Record<StoreKind, string>> = { 'timestamped-key-value': 'keyValue', 'timestamped-window': 'window' }
+
 const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise<NonNullable<Observed['stores']>> => {
   const stores: Record<string, { readonly kind: string; readonly entries: readonly unknown[] }> = {}
-  for (const { name } of topology.subTopologies.flatMap((sub) => sub.stores)) {
+  for (const { name, kind } of topology.subTopologies.flatMap((sub) => sub.stores)) {
     const entries = await driver.getTimestampedKeyValueStore(name).all()
     stores[name] = {
-      kind: 'keyValue',
+      kind: storeKinds[kind],
       entries: entries.map(([key, { value, timestamp }]) => [toJson(key), { value: toJson(value), ts: timestamp }]),
     }
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 /** One vector, as README.md describes it. Only what the interpreter reads is typed; a field of an unknown verb is never looked at. */
 export interface Scenario {
   readonly name: string
+  readonly quirk?: string
   readonly api?: 'dsl' | 'topology'
   readonly config?: Readonly<Record<string, string>>
   readonly clock?: number
@@ -117,6 +118,8 @@ export interface StepArgs {
   readonly initializer?: Expression
   readonly aggregator?: Expression
   readonly withKey?: boolean
+  readonly windows?: WindowsSpec
+  readonly strategy?: 'onWindowUpdate' | 'onWindowClose'
   readonly label?: string
   readonly named?: string
   readonly consumed?: ConsumedSpec
@@ -153,6 +156,7 @@ export interface MaterializedSpec {
   readonly key?: SerdeSpec
   readonly value?: SerdeSpec
   readonly caching?: boolean
+  readonly retentionMs?: number
   readonly logging?: false | Readonly<Record<string, string>>
 }
 

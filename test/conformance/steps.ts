@@ -1,11 +1,12 @@
-import type { Branched, KGroupedStream, KStream, KTable, StreamsBuilder } from 'millrace'
+import type { Branched, KGroupedStream, KStream, KTable, StreamsBuilder, TimeWindowedKStream, Windows } from 'millrace'
 import { evaluate, holds, type Scope } from './expressions.ts'
 import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, repartitionedOf, topicExtractorOf } from './options.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
 import { Pair, show } from './values.ts'
+import { windowsOf } from './windows.ts'
 
 /** What a step is called on; `nothing`: the builder. */
-export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'split'
+export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'windowed stream' | 'split'
 
 /** What the steps of one scenario share. */
 export interface Scene {
@@ -41,6 +42,11 @@ const onTable = (gives: Kind, draw: Draw<KTable<unknown, unknown>>): Verb => ({
 const onGrouped = (gives: Kind, draw: Draw<KGroupedStream<unknown, unknown>>): Verb => ({
   gives,
   draw: (on, args, scene, other) => draw(on as KGroupedStream<unknown, unknown>, args, scene, other),
+})
+
+const onWindowed = (gives: Kind, draw: Draw<TimeWindowedKStream<unknown, unknown>>): Verb => ({
+  gives,
+  draw: (on, args, scene, other) => draw(on as TimeWindowedKStream<unknown, unknown>, args, scene, other),
 })
 
 const byKeyAndValue = (expression: Expression | undefined) => (key: unknown, value: unknown) => evaluate(expression, { key, value })
@@ -154,6 +160,23 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     ),
     aggregate: onGrouped('table', (grouped, args) =>
       grouped.aggregate(
+        () => evaluate(args.initializer, noScope),
+        (key, value, agg) => evaluate(args.aggregator, { key, value, agg }),
+        aggregatedOf(args),
+      ),
+    ),
+    windowedBy: onGrouped('windowed stream', (grouped, { windows = { type: 'none' } }) =>
+      grouped.windowedBy(windowsOf(windows) as Windows),
+    ),
+  },
+  'windowed stream': {
+    emitStrategy: onWindowed('windowed stream', (windowed, { strategy = 'onWindowUpdate' }) => windowed.emitStrategy(strategy)),
+    count: onWindowed('table', (windowed, args) => windowed.count(aggregatedOf(args) as Parameters<typeof windowed.count>[0])),
+    reduce: onWindowed('table', (windowed, args) =>
+      windowed.reduce((agg, value) => evaluate(args.reducer, { agg, value }), aggregatedOf(args)),
+    ),
+    aggregate: onWindowed('table', (windowed, args) =>
+      windowed.aggregate(
         () => evaluate(args.initializer, noScope),
         (key, value, agg) => evaluate(args.aggregator, { key, value, agg }),
         aggregatedOf(args),

@@ -61,14 +61,17 @@ const configFeatures = ({ config = {}, topics = {} }: Scenario): readonly string
 const serdeFeatures = (specs: readonly (SerdeSpec | undefined)[]): readonly string[] =>
   specs.flatMap((spec) => (spec === undefined ? [] : (missingSerde(spec) ?? [])))
 
+const knownWindows = new Set(['time', 'unlimited', 'utcMonth', 'offset'])
+
 const stepFeatures = ({ topology }: Scenario): readonly string[] =>
-  topology.flatMap(({ args = {} }) => {
+  topology.flatMap(({ op, args = {} }) => {
     const { consumed = {}, produced = {}, grouped = {}, materialized = {} } = args
     const extractor = consumed.timestampExtractor
     return [
       ...serdeFeatures([consumed, produced, grouped, materialized].flatMap(({ key, value }) => [key, value])),
       ...(typeof extractor === 'string' && !Object.hasOwn(timestampExtractors, extractor) ? [`timestamp extractor ${extractor}`] : []),
       ...storeFeatures(materialized),
+      ...(op === 'windowedBy' && args.windows && !knownWindows.has(args.windows.type) ? [`${args.windows.type} windows`] : []),
     ]
   })
 

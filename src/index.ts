@@ -7,6 +7,14 @@ export type { Aggregated, Consumed, ConsumedTable, Grouped, Materialized, Named,
 export { StreamsBuilder } from './dsl/streams-builder.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export { type ErrorCode, isStreamsError, StreamsError } from './errors.ts'
+export type {
+  DeadLetter,
+  DeserializationExceptionHandler,
+  ErrorHandlerContext,
+  HandlerResponse,
+  ProcessingExceptionHandler,
+  ProductionExceptionHandler,
+} from './processor/exception-handlers.ts'
 export type { Header, Headers, Record, RecordMetadata } from './processor/record.ts'
 export { type Serde, serde, type ValueOf } from './serde/serde.ts'
 export { Serdes } from './serde/serdes.ts'

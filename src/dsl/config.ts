@@ -1,4 +1,5 @@
 import { StreamsError } from '../errors.ts'
+import { defaultHandlers, type ExceptionHandlers } from '../processor/exception-handlers.ts'
 import type { Serde } from '../serde/serde.ts'
 import type { TimestampExtractor } from '../topology/nodes.ts'
 
@@ -15,9 +16,22 @@ export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'default.timestamp.extractor'?: TimestampExtractor
   /** `none` (default), `all`, or a list of `reuse.ktable.source.topics`, `merge.repartition.topics`, `single.store.self.join`. */
   readonly 'topology.optimization'?: string
+  /** Default `LogAndFail`: the function fails at the record until it can be read. */
+  readonly 'deserialization.exception.handler'?: ExceptionHandlers['deserialization']
+  readonly 'processing.exception.handler'?: ExceptionHandlers['processing']
+  readonly 'production.exception.handler'?: ExceptionHandlers['production']
+  /** Where the handlers named `LogAndContinue` send what they drop; the topic must exist. */
+  readonly 'errors.dead.letter.queue.topic.name'?: string
   /** KIP-1111: `build` refuses generated names of stores and of internal topics. */
   readonly 'ensure.explicit.internal.resource.naming'?: boolean
 }
+
+export const handlersOf = <DK, DV>(config: StreamsConfig<DK, DV>): ExceptionHandlers => ({
+  deserialization: config['deserialization.exception.handler'] ?? defaultHandlers.deserialization,
+  processing: config['processing.exception.handler'] ?? defaultHandlers.processing,
+  production: config['production.exception.handler'] ?? defaultHandlers.production,
+  deadLetterTopic: config['errors.dead.letter.queue.topic.name'],
+})
 
 /** `what` completes "there is no serde for ...". Throws CONFIG_INVALID. */
 export const missingSerde = (what: string): never => {

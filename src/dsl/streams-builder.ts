@@ -7,7 +7,7 @@ import { mergeRepartitions, mergeSources, parseOptimization, reuseSourceTopics }
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Topology, topologyError } from '../topology/topology.ts'
 import { writeTopology } from '../topology/write.ts'
-import type { NoDefault, StreamsConfig } from './config.ts'
+import { handlersOf, type NoDefault, type StreamsConfig } from './config.ts'
 import { createDrawing, type Drawing } from './drawing.ts'
 import { KStream } from './k-stream.ts'
 import { KTable } from './k-table.ts'
@@ -129,7 +129,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
         }),
       )
     }
-    const topology = writeTopology(graph)
+    const topology = writeTopology(graph, handlersOf(config))
     if (config['ensure.explicit.internal.resource.naming']) checkExplicitNames(topology, graph)
     return topology
   }

@@ -4,6 +4,9 @@ import type { Headers, RecordMetadata } from './record.ts'
 export interface RecordContext extends RecordMetadata {
   readonly timestamp: number
   readonly headers: Headers
+  /** The input record as it was read. */
+  readonly rawKey: Uint8Array | null
+  readonly rawValue: Uint8Array | null
 }
 
 /** Holds the current one: set by the task for each record, by a cache for each entry that it flushes. */

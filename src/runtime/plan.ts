@@ -1,4 +1,5 @@
 import { StreamsError } from '../errors.ts'
+import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
 import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
 import { type AnySerde, type SourceNode, type StoreSpec, type TopologyNode, topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
@@ -20,6 +21,7 @@ export interface TaskPlan {
   readonly changelogs: ReadonlyMap<string, string>
   readonly prefetch: readonly PrefetchRule[]
   readonly fingerprint: string
+  readonly handlers: ExceptionHandlers
 }
 
 /** Processing a record of `topic` reads the row of `store` under the record's key. */
@@ -64,6 +66,7 @@ const planNodes = (topology: Topology, applicationId: string, subs: readonly Sub
     ),
     prefetch: [...sources].flatMap(([topic, source]) => rulesBelow(topic, source, { nodes, stores })),
     fingerprint: topology.fingerprint,
+    handlers: topology.handlers,
   }
 }
 

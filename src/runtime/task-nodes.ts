@@ -1,11 +1,12 @@
 import { type Awaitable, forEachInOrder } from '../awaitable.ts'
 import { messageOf, StreamsError } from '../errors.ts'
-import type { ContextHolder } from '../processor/context.ts'
+import type { ContextHolder, RecordContext } from '../processor/context.ts'
 import type { AnyProcessor, Clock, ProcessorContext } from '../processor/processor.ts'
 import type { Record, RecordMetadata } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
 import { type ProcessorNode, type SinkNode, topicName } from '../topology/nodes.ts'
 import type { Outputs } from './effects.ts'
+import type { Failures } from './failures.ts'
 import { partitionOfKey } from './partitioner.ts'
 
 /** What the nodes of one task share. */
@@ -22,6 +23,7 @@ export interface TaskScope {
   partitionsOf(topic: string): Awaitable<number>
   streamTime(): number
   dropped(node: string, why: string): void
+  readonly failures: Failures
 }
 
 /** A node of a running task. */
@@ -71,15 +73,24 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   }
 
   process(record: Record<unknown, unknown>): Awaitable<void> {
+    const context = this.#scope.holder.current
     try {
       const pending = this.#processor.process(record)
       if (!(pending instanceof Promise)) return
-      return pending.catch((error: unknown) => {
-        throw locate(error, this.name, this.#scope.holder)
-      })
+      return pending.catch((error: unknown) => this.#failed(error, record, context))
     } catch (error) {
-      throw locate(error, this.name, this.#scope.holder)
+      this.#failed(error, record, context)
     }
+  }
+
+  /** Resumes if the handler says so: the record is dropped at this node, what was forwarded before stays. */
+  #failed(error: unknown, record: Record<unknown, unknown>, context: RecordContext | undefined): void {
+    const { failures, holder } = this.#scope
+    const inner = holder.current
+    holder.current = context
+    if (failures.processing(this.name, record, error)) return
+    holder.current = inner
+    throw failures.final(locate(error, this.name, holder))
   }
 
   forward(record: Record<unknown, unknown>, child?: string): Awaitable<void> {
@@ -161,13 +172,23 @@ export const runningSink = (node: SinkNode, scope: TaskScope): TaskNode => {
       timestamp: record.timestamp,
     })
   }
-  const send = (topic: string, count: number, { key, value, timestamp, headers }: Record<unknown, unknown>): void => {
-    const keyBytes =
-      key === null || key === undefined ? null : serialize(() => node.keySerde.serialize(key, topic), 'key', topic, node.keySerde.name)
-    const valueBytes =
-      value === null || value === undefined
-        ? null
-        : serialize(() => node.valueSerde.serialize(value, topic), 'value', topic, node.valueSerde.name)
+  /** undefined: the handler dropped the record. */
+  const bytesOf = (origin: 'KEY' | 'VALUE', topic: string, record: Record<unknown, unknown>): Uint8Array | null | undefined => {
+    const [serde, value] = origin === 'KEY' ? [node.keySerde, record.key] : [node.valueSerde, record.value]
+    if (value === null || value === undefined) return null
+    try {
+      return serde.serialize(value, topic)
+    } catch (cause) {
+      if (!isMistake(cause) && scope.failures.production(node.name, { topic, record, origin }, cause)) return undefined
+      const what = `the ${origin.toLowerCase()} for topic ${topic} with the ${serde.name} serde`
+      throw new StreamsError('SERDE_FAILED', `Cannot write ${what}: ${messageOf(cause)}`, { cause })
+    }
+  }
+  const send = (topic: string, count: number, input: Record<unknown, unknown>): void => {
+    const { key, value, timestamp, headers } = input
+    const keyBytes = bytesOf('KEY', topic, input)
+    const valueBytes = keyBytes === undefined ? undefined : bytesOf('VALUE', topic, input)
+    if (keyBytes === undefined || valueBytes === undefined) return
     const record = { key: keyBytes, value: valueBytes, timestamp, headers }
     const chosen = node.partitioner?.(topic, key, value, count)
     if (chosen === undefined) {
@@ -204,15 +225,8 @@ export const runningSink = (node: SinkNode, scope: TaskScope): TaskNode => {
   }
 }
 
-const serialize = (write: () => Uint8Array, what: string, topic: string, serde: string): Uint8Array => {
-  try {
-    return write()
-  } catch (cause) {
-    throw new StreamsError('SERDE_FAILED', `Cannot write the ${what} for topic ${topic} with the ${serde} serde: ${messageOf(cause)}`, {
-      cause,
-    })
-  }
-}
+/** A value of another type than the serde's: no handler is asked, as Kafka does not for a ClassCastException. */
+const isMistake = (error: unknown): boolean => error instanceof TypeError || (error instanceof Error && error.cause instanceof TypeError)
 
 const checkPartition = (partition: number, count: number, topic: string): number => {
   if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition

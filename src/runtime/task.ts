@@ -6,6 +6,8 @@ import type { Clock } from '../processor/processor.ts'
 import type { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { type Effects, initialTimes, Outputs, type TaskTimes } from './effects.ts'
+import { createFailures, type Failures } from './failures.ts'
+import { partitionOfKey } from './partitioner.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedRecord } from './ports.ts'
 import { RecordQueues, type StampedRecord } from './record-queues.ts'
@@ -36,12 +38,20 @@ export class Task {
   readonly #sources = new Map<SourceNode, TaskNode[]>()
   readonly #processors: RunningProcessor[] = []
   readonly #dropped = new Map<string, number>()
+  readonly #failures: Failures
   readonly #remembered: Map<string, number>
   #streamTime: number
 
   constructor(options: TaskOptions) {
     this.#options = options
     const times = options.times ?? initialTimes
+    this.#failures = createFailures({
+      handlers: options.plan.handlers,
+      holder: this.#holder,
+      taskId: `${options.plan.subTopologyId}_${options.partition}`,
+      partition: options.partition,
+      dropped: (node, why) => this.#drop(node, why),
+    })
     this.#streamTime = times.streamTime
     this.#remembered = new Map(Object.entries(times.remembered ?? {}))
     this.#queues = new RecordQueues((topic, raw, partitionTime) => this.#prepare(topic, raw, partitionTime))
@@ -103,7 +113,10 @@ export class Task {
   /** Flushes the caches, which may forward, and hands over what is to be committed. */
   commit(): Awaitable<Effects> {
     return andThen(
-      forEachInOrder([...this.#stores.values()], (store) => store.flush()),
+      andThen(
+        forEachInOrder([...this.#stores.values()], (store) => store.flush()),
+        () => this.#sendDeadLetters(),
+      ),
       () => {
         this.#holder.current = undefined
         return {
@@ -126,6 +139,14 @@ export class Task {
     for (const processor of this.#processors) processor.close()
   }
 
+  #sendDeadLetters(): Awaitable<void> {
+    return forEachInOrder(this.#failures.takeDeadLetters(), ({ topic, ...record }) =>
+      andThen(this.#options.partitionsOf(topic), (count) => {
+        this.#outputs.add(topic, record.key === null ? this.#options.partition % count : partitionOfKey(record.key, count), record)
+      }),
+    )
+  }
+
   async #processRest(pending: Promise<void>): Promise<void> {
     await pending
     for (let record = this.#queues.poll(); record !== undefined; record = this.#queues.poll()) {
@@ -136,7 +157,15 @@ export class Task {
 
   #processOne({ topic, raw, key, value, timestamp }: StampedRecord): Awaitable<void> {
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
-    this.#holder.current = { topic, partition: this.#options.partition, offset: raw.offset, timestamp, headers: raw.headers }
+    this.#holder.current = {
+      topic,
+      partition: this.#options.partition,
+      offset: raw.offset,
+      timestamp,
+      headers: raw.headers,
+      rawKey: raw.key,
+      rawValue: raw.value,
+    }
     const source = this.#options.plan.sources.get(topic)
     const children = source && this.#sources.get(source)
     invariant(children, `no source reads ${topic}`)
@@ -148,19 +177,9 @@ export class Task {
     const source = this.#options.plan.sources.get(topic)
     invariant(source, `no source reads ${topic}`)
     const { partition } = this.#options
-    const where = (): string => `${topic}/${partition}@${raw.offset}`
-    const read = (what: 'key' | 'value', bytes: Uint8Array | null): unknown => {
-      if (bytes === null) return null
-      const serde = what === 'key' ? source.keySerde : source.valueSerde
-      try {
-        return serde.deserialize(bytes, topic)
-      } catch (cause) {
-        throw new StreamsError('SERDE_FAILED', `Cannot read the ${what} of ${where()} with the ${serde.name} serde: ${messageOf(cause)}`, {
-          cause,
-        })
-      }
-    }
-    const [key, value] = [read('key', raw.key), read('value', raw.value)]
+    const read = this.#deserialize(source, topic, raw)
+    if (!read) return undefined
+    const { key, value } = read
     const { timestamp: own, headers, offset } = raw
     const timestamp = source.timestampExtractor?.({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime) ?? own
     if (timestamp < 0) {
@@ -168,6 +187,28 @@ export class Task {
       return undefined
     }
     return { topic, raw, key, value, timestamp }
+  }
+
+  /** undefined: the handler dropped the record. */
+  #deserialize(source: SourceNode, topic: string, raw: FetchedRecord): { readonly key: unknown; readonly value: unknown } | undefined {
+    const read = (what: 'key' | 'value', bytes: Uint8Array | null): unknown => {
+      if (bytes === null) return null
+      const serde = what === 'key' ? source.keySerde : source.valueSerde
+      try {
+        return serde.deserialize(bytes, topic)
+      } catch (cause) {
+        const where = `${topic}/${this.#options.partition}@${raw.offset}`
+        throw new StreamsError('SERDE_FAILED', `Cannot read the ${what} of ${where} with the ${serde.name} serde: ${messageOf(cause)}`, {
+          cause,
+        })
+      }
+    }
+    try {
+      return { key: read('key', raw.key), value: read('value', raw.value) }
+    } catch (error) {
+      if (this.#failures.deserialization({ node: source.name, topic, raw }, error)) return undefined
+      throw error
+    }
   }
 
   #drop(node: string, why: string): void {
@@ -193,6 +234,7 @@ export class Task {
       partitionsOf,
       streamTime: () => this.#streamTime,
       dropped: (node, why) => this.#drop(node, why),
+      failures: this.#failures,
     }
     const running = new Map<string, RunningProcessor>()
     const adopt = (parents: readonly string[], child: TaskNode): void => {

@@ -64,8 +64,10 @@ const nothing: Serde<null> = Object.freeze({
   },
 })
 
-const wrongType = (expected: string, value: unknown): StreamsError =>
-  new StreamsError('SERDE_FAILED', `The ${expected} serde got ${value === null ? 'null' : typeof value}: ${String(value).slice(0, 80)}`)
+const wrongType = (expected: string, value: unknown): StreamsError => {
+  const message = `The ${expected} serde got ${value === null ? 'null' : typeof value}: ${String(value).slice(0, 80)}`
+  return new StreamsError('SERDE_FAILED', message, { cause: new TypeError(message) })
+}
 
 const wrongSize = (expected: string, size: string, value: Uint8Array): StreamsError =>
   new StreamsError('SERDE_FAILED', `A ${expected} takes ${size}, got ${value.length} bytes`)

@@ -93,7 +93,11 @@ export class TopologyTestDriver implements AsyncDisposable {
     if (this.#options.cutAfter === 'record' && this.#used) this.#cut()
     this.#used = true
     for (const { topic, record } of inputs) this.#enqueue(topic, [record])
-    while (await this.#task.processNext()) await this.#settle(await this.#task.commit())
+    for (let processed = true; processed; ) {
+      // also after records that were all dropped on reading: their dead letters are to be written
+      processed = await this.#task.processNext()
+      await this.#settle(await this.#task.commit())
+    }
   }
 
   /** Records written to a topic and not yet read, oldest first; the list is live. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StreamsError } from '../errors.ts'
+import { defaultHandlers, type ExceptionHandlers } from '../processor/exception-handlers.ts'
 import { describeTopology } from './describe.ts'
 import { type InternalTopic, internalTopicsOf, partitionCountsOf } from './internal-topics.ts'
 import { mermaidOf } from './mermaid.ts'
@@ -14,10 +15,16 @@ export const topologyError = (why: string): StreamsError => new StreamsError('TO
  * What is derived from them (sub-topologies, text, internal topics) is computed when asked for.
  */
 export class Topology {
+  /** Who is asked when a record cannot be read, processed or written. */
+  readonly handlers: ExceptionHandlers
   readonly #nodes = new Map<string, TopologyNode>()
   readonly #stores = new Map<string, StoreSpec>()
   readonly #internal = new Map<string, { readonly partitions?: number }>()
   #subTopologies: readonly SubTopology[] | undefined
+
+  constructor(handlers: ExceptionHandlers = defaultHandlers) {
+    this.handlers = handlers
+  }
 
   /** Parents and stores must be there before; names and topics may be used once. Throws TOPOLOGY_INVALID. */
   add(node: TopologyNode): void {
@@ -59,7 +66,8 @@ export class Topology {
     const names = [...this.#nodes.values()].flatMap((node) =>
       node.kind === 'sink' && typeof node.topic !== 'function' && !node.topic.internal ? [node.topic.name] : [],
     )
-    return [...new Set(names)]
+    const { deadLetterTopic } = this.handlers
+    return [...new Set(deadLetterTopic === undefined ? names : [...names, deadLetterTopic])]
   }
 
   /** Java's text, byte for byte (T-01 to T-03). */

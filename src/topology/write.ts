@@ -1,3 +1,4 @@
+import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
 import type { LogicalGraph, LogicalNode } from './logical.ts'
 import { Topology } from './topology.ts'
 
@@ -5,8 +6,8 @@ import { Topology } from './topology.ts'
  * Writes the logical graph as a topology, in Kafka's order (`InternalStreamsBuilder.buildAndOptimizeTopology`): a node when
  * all of its parents are written, the one that was drawn first first. The order decides sub-topology numbers.
  */
-export const writeTopology = (graph: LogicalGraph): Topology => {
-  const topology = new Topology()
+export const writeTopology = (graph: LogicalGraph, handlers: ExceptionHandlers): Topology => {
+  const topology = new Topology(handlers)
   const written = new Set<LogicalNode>()
   const queue = [graph.root]
   while (queue.length > 0) {

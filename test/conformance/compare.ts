@@ -1,7 +1,7 @@
 import { isStreamsError } from '../../src/errors.ts'
 import { ScenarioError } from './expressions.ts'
 import type { Observed } from './run-scenario.ts'
-import type { EventResult, Expectations, InternalTopicConfig, JavaError, OutputRecord, SubTopologyTopics } from './scenario.ts'
+import type { EventResult, Expectations, HeaderList, InternalTopicConfig, JavaError, OutputRecord, SubTopologyTopics } from './scenario.ts'
 
 /** Where what we did differs from what Java did. */
 export interface Difference {
@@ -125,10 +125,23 @@ const outputs = (records: readonly OutputRecord[] = []): ByTopic => {
     const isChangelog = record.topic.endsWith('-changelog')
     const id = isChangelog ? JSON.stringify([record.k, record.kb]) : String(index)
     ofTopic.delete(id)
-    ofTopic.set(id, textOf(isChangelog || !h ? record : { ...record, h }))
+    ofTopic.set(id, textOf(isChangelog || !h ? record : { ...record, h: aboutErrors(h) }))
   }
   return new Map([...topics].map(([topic, kept]) => [topic, [...kept.values()]]))
 }
+
+/**
+ * Dead letters name the exception's class, its message and its trace, and those are Java's there and ours here: compared is that
+ * they are there, and the message where the scenario wrote it.
+ */
+const aboutErrors = (headers: HeaderList): HeaderList => {
+  const own = headers.some(
+    ([name, text]) => name === `${errorHeader}exception` && ['java.lang.IllegalStateException', 'ScenarioError'].includes(String(text)),
+  )
+  const told = new Set(['exception', 'stacktrace', ...(own ? [] : ['message'])].map((name) => `${errorHeader}${name}`))
+  return headers.map(([name, text]) => [name, told.has(name) ? '*' : text])
+}
+const errorHeader = '__streams.errors.'
 
 /** Keys and values as text: the order of the members of a JSON object is part of its bytes. */
 const textOf = (record: OutputRecord): Readonly<Record<string, unknown>> => ({

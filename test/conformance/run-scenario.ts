@@ -1,5 +1,7 @@
 import { StreamsBuilder, type StreamsConfig, type Topology } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
+import { topicName } from '../../src/topology/nodes.ts'
+import { handlersOf } from './handlers.ts'
 import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { timestampExtractors } from './options.ts'
 import type { EventResult, HeaderList, InputEvent, InputRecord, Observations, OutputRecord, Scenario, SerdeSpec } from './scenario.ts'
@@ -21,7 +23,8 @@ type StoreKind = StoreSpec['kind']
 
 type Config = StreamsConfig<unknown, unknown>
 
-const configOf = ({ config = {} }: Scenario): Config => {
+const configOf = (scenario: Scenario, log: string[]): Config => {
+  const { config = {} } = scenario
   const [key, value] = [config['default.key.serde'], config['default.value.serde']]
   const extractor = config['default.timestamp.extractor']
   const optimization = config['topology.optimization']
@@ -32,6 +35,7 @@ const configOf = ({ config = {} }: Scenario): Config => {
       ? {}
       : { 'default.timestamp.extractor': timestampExtractors[extractor] as NonNullable<Config['default.timestamp.extractor']> }),
     ...(optimization === undefined ? {} : { 'topology.optimization': optimization }),
+    ...handlersOf(scenario, log),
     'ensure.explicit.internal.resource.naming': config['ensure.explicit.internal.resource.naming'] === 'true',
   }
 }
@@ -42,7 +46,7 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
   let topology: Topology
   let drawn: ReadonlyMap<string, Drawn>
   try {
-    const builder = new StreamsBuilder<unknown, unknown>(configOf(scenario))
+    const builder = new StreamsBuilder<unknown, unknown>(configOf(scenario, log))
     drawn = drawSteps(scenario.topology, { builder, log, drawn: new Map() })
     topology = scenario.buildWithoutConfig ? builder.build({}) : builder.build()
   } catch (error) {

@@ -1,3 +1,4 @@
+import { handlersKnown } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
 import type { MaterializedSpec, Scenario, SerdeSpec, Step } from './scenario.ts'
 import { missingSerde } from './serdes.ts'
@@ -47,12 +48,15 @@ const knownConfig = new Set([
   'topology.optimization',
   'ensure.explicit.internal.resource.naming',
   'dsl.store.suppliers.class',
+  'errors.dead.letter.queue.topic.name',
 ])
 
 const configFeatures = ({ config = {}, topics = {} }: Scenario): readonly string[] => {
   const extractor = config['default.timestamp.extractor']
   return [
-    ...Object.keys(config).filter((name) => !knownConfig.has(name)),
+    ...Object.entries(config).flatMap(([name, value]) =>
+      knownConfig.has(name) || handlersKnown[name]?.includes(String(value)) ? [] : [name],
+    ),
     ...(extractor === undefined || Object.hasOwn(timestampExtractors, extractor) ? [] : [`timestamp extractor ${extractor}`]),
     ...serdeFeatures([config['default.key.serde'], config['default.value.serde'], ...Object.values(topics).flat()]),
   ]

@@ -17,7 +17,7 @@ const wordCount = () => {
   return builder.build()
 }
 
-const shown = ({ nodes, stores, sources, changelogs, prefetch, ...rest }: ReturnType<typeof planOf>) => ({
+const shown = ({ nodes, stores, sources, changelogs, prefetch, handlers: _defaults, ...rest }: ReturnType<typeof planOf>) => ({
   ...rest,
   nodes: nodes.length,
   stores: stores.map(({ name }) => name),

@@ -31,7 +31,7 @@ const make = ({ caching = true, rows = stored, valueSerde = Serdes.long as Serde
     forwarded.push(`${key}=${value.newValue}@${timestamp} headers ${headers.length} at offset ${holder.current?.offset}`)
   })
   const at = (offset: number, timestamp: number) => {
-    holder.current = { topic: 't', partition: 0, offset, timestamp, headers: [['h', null]] }
+    holder.current = { topic: 't', partition: 0, offset, timestamp, rawKey: null, rawValue: null, headers: [['h', null]] }
   }
   const written = () =>
     store.rows

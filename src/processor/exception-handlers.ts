@@ -1,0 +1,102 @@
+import type { Headers, Record } from './record.ts'
+
+/** Where an error happened (Kafka's `ErrorHandlerContext`). */
+export interface ErrorHandlerContext {
+  /** Of the input record; null where there is none. */
+  readonly topic: string | null
+  readonly partition: number
+  readonly offset: number
+  /** Event time, Unix milliseconds. */
+  readonly timestamp: number
+  readonly headers: Headers
+  readonly node: string
+  readonly taskId: string
+  /** The input record as it was read. */
+  readonly sourceRawKey: Uint8Array | null
+  readonly sourceRawValue: Uint8Array | null
+}
+
+/** A record for a dead letter queue. Its partition follows its key. */
+export interface DeadLetter {
+  readonly topic: string
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly timestamp: number
+  readonly headers: Headers
+}
+
+/**
+ * `fail` stops the task at the record: nothing of the transaction is kept, and the record comes again. `resume` drops the
+ * record at this node and goes on; dead letters are then written in the same transaction.
+ */
+export type HandlerResponse =
+  | 'fail'
+  | 'resume'
+  | { readonly response: 'fail' }
+  | { readonly response: 'resume'; readonly deadLetters: readonly DeadLetter[] }
+
+/** Asked when an input record cannot be deserialized (S-42). */
+export type DeserializationExceptionHandler = (context: ErrorHandlerContext, error: unknown) => HandlerResponse
+
+/** Asked when a node throws while it processes a record (KIP-1033). */
+export type ProcessingExceptionHandler = (context: ErrorHandlerContext, record: Record<unknown, unknown>, error: unknown) => HandlerResponse
+
+/** Asked when an output record cannot be serialized (KIP-399). A value of the wrong type is a mistake of the program and not asked for. */
+export type ProductionExceptionHandler = (
+  context: ErrorHandlerContext,
+  output: { readonly topic: string; readonly record: Record<unknown, unknown>; readonly origin: 'KEY' | 'VALUE' },
+  error: unknown,
+) => HandlerResponse
+
+/** Kafka's built-in handlers, by the name of their classes without `ExceptionHandler`. `LogAndContinue` counts what it drops. */
+export type BuiltInHandler = 'LogAndFail' | 'LogAndContinue'
+
+export interface ExceptionHandlers {
+  readonly deserialization: DeserializationExceptionHandler | BuiltInHandler
+  readonly processing: ProcessingExceptionHandler | BuiltInHandler
+  readonly production: ProductionExceptionHandler | BuiltInHandler
+  /** Where `LogAndContinue` sends what it drops (KIP-1034). */
+  readonly deadLetterTopic: string | undefined
+}
+
+export const defaultHandlers: ExceptionHandlers = Object.freeze({
+  deserialization: 'LogAndFail',
+  processing: 'LogAndFail',
+  production: 'LogAndFail',
+  deadLetterTopic: undefined,
+})
+
+/** What a handler decides: undefined to fail, else the dead letters to write. */
+export const decide = (
+  handler: BuiltInHandler | (() => HandlerResponse),
+  deadLetterTopic: string | undefined,
+  failure: { readonly context: ErrorHandlerContext; readonly error: unknown },
+): readonly DeadLetter[] | undefined => {
+  if (handler === 'LogAndFail') return undefined
+  if (handler === 'LogAndContinue') return deadLetterTopic === undefined ? [] : [deadLetterOf(deadLetterTopic, failure)]
+  const answer = handler()
+  if (answer === 'resume') return []
+  return typeof answer === 'object' && answer.response === 'resume' ? answer.deadLetters : undefined
+}
+
+const text = (value: unknown): Uint8Array => Buffer.from(String(value), 'utf8')
+
+/** The input record as it came, with Kafka's headers about the error (S-43). */
+const deadLetterOf = (
+  topic: string,
+  { context, error }: { readonly context: ErrorHandlerContext; readonly error: unknown },
+): DeadLetter => ({
+  topic,
+  key: context.sourceRawKey,
+  value: context.sourceRawValue,
+  timestamp: context.timestamp,
+  headers: [
+    ...context.headers,
+    ['__streams.errors.exception', text(error instanceof Error ? error.name : typeof error)],
+    ['__streams.errors.message', text(error instanceof Error ? error.message : error)],
+    ['__streams.errors.stacktrace', text(error instanceof Error ? error.stack : '')],
+    ['__streams.errors.topic', text(context.topic)],
+    ['__streams.errors.partition', text(context.partition)],
+    ['__streams.errors.offset', text(context.offset)],
+  ],
+})

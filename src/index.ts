@@ -1,6 +1,7 @@
 export { type Branched, BranchedKStream } from './dsl/branched-k-stream.ts'
 export type { NoDefault, StreamsConfig } from './dsl/config.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
+export { KGroupedTable } from './dsl/k-grouped-table.ts'
 export { KStream } from './dsl/k-stream.ts'
 export { KTable } from './dsl/k-table.ts'
 export type { Aggregated, Consumed, ConsumedTable, Grouped, Materialized, Named, Printed, Produced, Repartitioned } from './dsl/options.ts'

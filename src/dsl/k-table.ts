@@ -1,15 +1,19 @@
 import type { Predicate } from '../operators/filter.ts'
-import type { KeyValueMapper } from '../operators/map.ts'
+import type { KeyValue, KeyValueMapper } from '../operators/map.ts'
 import type { ValueMapper } from '../operators/map-values.ts'
 import { tableFilter } from '../operators/table-filter.ts'
+import { tableGroupBy, tableGroupByPrefix } from '../operators/table-group-by.ts'
 import { tableMapValues } from '../operators/table-map-values.ts'
 import { toStream } from '../operators/to-stream.ts'
 import type { Serde } from '../serde/serde.ts'
+import { logicalNode } from '../topology/logical.ts'
+import { checkName } from '../topology/naming.ts'
 import { deriveTable } from './derive-table.ts'
 import { drawOperator } from './drawing.ts'
+import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
 import type { TablePlace } from './materialize.ts'
-import type { Aggregated, Named } from './options.ts'
+import type { Aggregated, Grouped, Named } from './options.ts'
 
 /** A table that a stream of updates keeps current (Kafka's `KTable`, section 1.5). */
 export class KTable<K, V> {
@@ -37,6 +41,17 @@ export class KTable<K, V> {
   /** The same keys with mapped values; null from the mapper deletes the row. */
   mapValues<VR>(mapper: ValueMapper<K, V, VR>, options: Aggregated<K, NonNullable<VR>> = {}): KTable<K, NonNullable<VR>> {
     return new KTable(deriveTable(this.#place, tableMapValues(mapper), { options, inherited: undefined }))
+  }
+
+  /** Groups the rows by a new key, with a new value, for aggregates that follow the table (D-33). Null for either leaves the row out. */
+  groupBy<KR, VR>(mapper: KeyValueMapper<K, V, KeyValue<KR, VR>>, grouped: Grouped<KR, VR> = {}): KGroupedTable<KR, VR> {
+    const { drawing, node, facts } = this.#place
+    const { keySerde, valueSerde } = grouped
+    facts.sendOldValues(true)
+    const topicName = grouped.name === undefined ? undefined : checkName(grouped.name)
+    const name = drawing.names.processor(tableGroupByPrefix, topicName)
+    const selected = drawing.graph.add(node, logicalNode({ name, nodes: [tableGroupBy(name, mapper)] }))
+    return new KGroupedTable({ drawing, node: selected, keySerde, valueSerde, repartition: true }, topicName, (place) => new KTable(place))
   }
 
   /** The changes of the table as a stream: the new row, null where it was deleted. With a mapper the stream has a new key. */

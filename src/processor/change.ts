@@ -2,4 +2,6 @@
 export interface Change<V> {
   readonly newValue: V | null
   readonly oldValue: V | null
+  /** False where a versioned table has a newer row; it is true where it is not said. */
+  readonly isLatest?: boolean
 }

@@ -1,9 +1,11 @@
 import { murmur2, partitionOfKey } from '../../src/runtime/partitioner.ts'
+import { changeSerde } from '../../src/serde/change.ts'
 import { windowStoreKey } from '../../src/serde/windowed.ts'
 import { hashSetOrder, stringHashCode } from '../../src/topology/java-order.ts'
 import { type Difference, differences } from './compare.ts'
 import type { FormatTable } from './scenario.ts'
 import { decode, encode, fromJson, missingSerde, serdeOf } from './serdes.ts'
+import { toJson } from './values.ts'
 import { windowsOf } from './windows.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -42,6 +44,15 @@ const tables: Readonly<Record<string, Fill>> = {
     if (!found || !('windowsFor' in found)) throw new Error('no windows by timestamp')
     const endOf = (endMs: number): number => (endMs === Number.POSITIVE_INFINITY ? 2 ** 63 : endMs)
     return { windows: found.windowsFor(input as number).map(({ startMs, endMs }) => [startMs, endOf(endMs)]) }
+  },
+  changed: ({ serde = 'bytes' }, input) => {
+    const { old, new: newer } = input as { readonly old: unknown; readonly new: unknown }
+    const change = { newValue: fromJson(serde, newer), oldValue: fromJson(serde, old) }
+    return { hex: hexOf(changeSerde(serdeOf(serde)).serialize(change, 't')) }
+  },
+  changedDeserialize: ({ serde = 'bytes' }, input) => {
+    const change = changeSerde(serdeOf(serde)).deserialize(bytesOf(input) ?? Buffer.alloc(0), 't')
+    return { new: toJson(change?.newValue), old: toJson(change?.oldValue), isLatest: change?.isLatest ?? true }
   },
   stringHashCode: (_table, input) => ({ hashCode: stringHashCode(input as string) }),
   hashSetOrder: (_table, input) => ({ order: hashSetOrder(input as readonly string[]) }),

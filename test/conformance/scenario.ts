@@ -117,6 +117,8 @@ export interface StepArgs {
   readonly reducer?: Expression
   readonly initializer?: Expression
   readonly aggregator?: Expression
+  readonly adder?: Expression
+  readonly subtractor?: Expression
   readonly withKey?: boolean
   readonly windows?: WindowsSpec
   readonly strategy?: 'onWindowUpdate' | 'onWindowClose'

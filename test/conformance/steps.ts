@@ -1,4 +1,4 @@
-import type { Branched, KGroupedStream, KStream, KTable, StreamsBuilder, TimeWindowedKStream, Windows } from 'millrace'
+import type { Branched, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, TimeWindowedKStream, Windows } from 'millrace'
 import { evaluate, holds, type Scope } from './expressions.ts'
 import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, repartitionedOf, topicExtractorOf } from './options.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
@@ -6,7 +6,7 @@ import { Pair, show } from './values.ts'
 import { windowsOf } from './windows.ts'
 
 /** What a step is called on; `nothing`: the builder. */
-export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'windowed stream' | 'split'
+export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'grouped table' | 'windowed stream' | 'split'
 
 /** What the steps of one scenario share. */
 export interface Scene {
@@ -42,6 +42,10 @@ const onTable = (gives: Kind, draw: Draw<KTable<unknown, unknown>>): Verb => ({
 const onGrouped = (gives: Kind, draw: Draw<KGroupedStream<unknown, unknown>>): Verb => ({
   gives,
   draw: (on, args, scene, other) => draw(on as KGroupedStream<unknown, unknown>, args, scene, other),
+})
+const onGroupedTable = (draw: Draw<KGroupedTable<unknown, unknown>>): Verb => ({
+  gives: 'table',
+  draw: (on, args, scene, other) => draw(on as KGroupedTable<unknown, unknown>, args, scene, other),
 })
 
 const onWindowed = (gives: Kind, draw: Draw<TimeWindowedKStream<unknown, unknown>>): Verb => ({
@@ -139,6 +143,10 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     mapValues: onTable('table', (table, args) =>
       table.mapValues(byValue(args), aggregatedOf(args) as Parameters<typeof table.mapValues>[1]),
     ),
+    groupBy: onTable('grouped table', (table, args) => {
+      const mapper = byKeyAndValue(args.mapper)
+      return table.groupBy((key, value) => entryOf(mapper(key, value)), groupedOf(args))
+    }),
     toStream: onTable('stream', (table, args) =>
       args.mapper ? table.toStream(byKeyAndValue(args.mapper), namedOf(args)) : table.toStream(namedOf(args)),
     ),
@@ -152,6 +160,18 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
         return found
       },
     },
+  },
+  'grouped table': {
+    count: onGroupedTable((grouped, args) => grouped.count(aggregatedOf(args) as Parameters<typeof grouped.count>[0])),
+    reduce: onGroupedTable((grouped, args) => grouped.reduce(byReducer(args.adder), byReducer(args.subtractor), aggregatedOf(args))),
+    aggregate: onGroupedTable((grouped, args) =>
+      grouped.aggregate(
+        () => evaluate(args.initializer, noScope),
+        byAggregator(args.adder),
+        byAggregator(args.subtractor),
+        aggregatedOf(args),
+      ),
+    ),
   },
   'grouped stream': {
     count: onGrouped('table', (grouped, args) => grouped.count(aggregatedOf(args) as Parameters<typeof grouped.count>[0])),
@@ -184,6 +204,10 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     ),
   },
 }
+
+const byReducer = (expression: Expression | undefined) => (agg: unknown, value: unknown) => evaluate(expression, { agg, value })
+const byAggregator = (expression: Expression | undefined) => (key: unknown, value: unknown, agg: unknown) =>
+  evaluate(expression, { key, value, agg })
 
 const noScope: Scope = {}
 

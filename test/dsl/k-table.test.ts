@@ -109,6 +109,68 @@ describe.each(modes)('a table (new task: %s)', (mode) => {
     )
     expect({ found, dropped }).toEqual({ found: ['"a"="x" @10', '"a"=null @40'], dropped: 0 })
   })
+
+  const cities: readonly Input[] = [
+    ['in', 'ann', 'rome', 10],
+    ['in', 'bob', 'rome', 20],
+    ['in', 'ann', 'oslo', 5],
+    ['in', 'bob', 'rome', 30],
+    ['in', 'bob', null, 25],
+    ['in', 'ann', 'nowhere', 40],
+  ]
+  const grouped = (builder: StreamsBuilder, caching = true) =>
+    builder
+      .table('in', { ...strings, store: { name: 'rows', caching } })
+      .groupBy((user, city) => [city === 'nowhere' ? (null as never) : city, user], { ...strings, name: 'by-city' })
+
+  it.each([true, false])(
+    'grouped by a new key counts the rows that have it now, at the latest time of a change (cached: %s)',
+    async (caching) => {
+      const found = await lines((builder) => grouped(builder, caching).count({ store: 'counts' }).toStream().to('out', json()), cities)
+      expect(found).toEqual([
+        ...['"rome"=1 @10', '"rome"=2 @20', '"rome"=1 @20', '"oslo"=1 @5'],
+        ...['"rome"=1 @30', '"rome"=0 @30', '"oslo"=0 @40'],
+      ])
+    },
+  )
+
+  it('grouped is aggregated by taking the old row out before the new one goes in', async () => {
+    const found = await lines(
+      (builder) =>
+        grouped(builder)
+          .aggregate(
+            () => [] as readonly string[],
+            (_city, user, users) => [...users, user],
+            (_city, user, users) => (users.length === 1 ? null : users.filter((it) => it !== user)),
+            { store: { name: 'users', valueSerde: json<string, readonly string[]>().valueSerde } },
+          )
+          .toStream()
+          .to('out', json()),
+      cities,
+    )
+    expect(found).toEqual([
+      ...['"rome"=["ann"] @10', '"rome"=["ann","bob"] @20', '"rome"=["bob"] @20', '"oslo"=["ann"] @5'],
+      ...['"rome"=["bob"] @30', '"rome"=null @25', '"oslo"=null @40'],
+    ])
+  })
+
+  it('grouped is reduced, the first value as it is, and can be grouped again', async () => {
+    const found = await lines(
+      (builder) =>
+        grouped(builder)
+          .reduce(
+            (users, user) => users + user,
+            (users, user) => users.replace(user, ''),
+            { store: 'users' },
+          )
+          .groupBy((_city, users) => [String(users.length), users], strings)
+          .count({ store: 'sizes' })
+          .toStream()
+          .to('out', json()),
+      cities.slice(0, 4),
+    )
+    expect(found).toEqual(['"3"=1 @10', '"3"=0 @20', '"6"=1 @20', '"6"=0 @20', '"3"=1 @20', '"3"=2 @20', '"3"=2 @30'])
+  })
 })
 
 describe('a builder', () => {

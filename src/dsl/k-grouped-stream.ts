@@ -15,12 +15,13 @@ import type { Serde } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { Windows } from '../topology/windows.ts'
+import type { SlidingWindows, Windows } from '../topology/windows.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { keyValueStore, materializedOf, storedTable, storeNameOf } from './materialize.ts'
 import type { Aggregated, Grouped } from './options.ts'
 import { TimeWindowedKStream } from './time-windowed-k-stream.ts'
+import { fixedWindows, slidingWindows } from './window-kinds.ts'
 
 /** Records grouped by key, to be folded into a table (Kafka's `KGroupedStream`, D-30). */
 export class KGroupedStream<K, V> {
@@ -52,8 +53,9 @@ export class KGroupedStream<K, V> {
   }
 
   /** Folds per window instead of over all time. */
-  windowedBy(windows: Windows): TimeWindowedKStream<K, V> {
-    return new TimeWindowedKStream({ place: this.#place, repartitioned: (storeName) => this.#repartitioned(storeName) }, windows)
+  windowedBy(windows: Windows | SlidingWindows): TimeWindowedKStream<K, V> {
+    const grouping = { place: this.#place, repartitioned: (storeName: string) => this.#repartitioned(storeName) }
+    return new TimeWindowedKStream(grouping, 'windowsFor' in windows ? fixedWindows(windows) : slidingWindows(windows))
   }
 
   #fold<A>(

@@ -10,14 +10,13 @@ import {
   reduceFold,
   reducePrefix,
 } from '../operators/aggregate.ts'
-import { timeWindowAggregate } from '../operators/time-window-aggregate.ts'
 import type { EmitStrategy } from '../operators/windowed-rows.ts'
 import type { Serde } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
 import type { Windowed } from '../serde/windowed.ts'
-import type { Windows } from '../topology/windows.ts'
 import type { KTable } from './k-table.ts'
 import type { Aggregated } from './options.ts'
+import type { WindowKind } from './window-kinds.ts'
 import { drawWindowed, type Grouping } from './windowed-aggregation.ts'
 
 /**
@@ -49,12 +48,12 @@ import { drawWindowed, type Grouping } from './windowed-aggregation.ts'
  */
 export class TimeWindowedKStream<K, V> {
   readonly #grouping: Grouping<K, V>
-  readonly #windows: Windows
+  readonly #kind: WindowKind<K, V>
   readonly #emit: EmitStrategy
 
-  constructor(grouping: Grouping<K, V>, windows: Windows, emit: EmitStrategy = 'onWindowUpdate') {
+  constructor(grouping: Grouping<K, V>, kind: WindowKind<K, V>, emit: EmitStrategy = 'onWindowUpdate') {
     this.#grouping = grouping
-    this.#windows = windows
+    this.#kind = kind
     this.#emit = emit
   }
 
@@ -63,22 +62,15 @@ export class TimeWindowedKStream<K, V> {
    * of a record is `graceMs` beyond its end. Windows of one's own and unlimited ones cannot be sent so: TOPOLOGY_INVALID.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V> {
-    const { sizeMs, advanceMs } = this.#windows
-    if (strategy === 'onWindowClose' && sizeMs === Number.POSITIVE_INFINITY) {
-      throw new StreamsError('TOPOLOGY_INVALID', 'ON_WINDOW_CLOSE emit strategy cannot be used for UnlimitedWindows')
-    }
-    if (strategy === 'onWindowClose' && advanceMs === undefined) {
-      const why = 'ON_WINDOW_CLOSE strategy is only supported for TimeWindows and SlidingWindows for TimeWindowedKStream'
-      throw new StreamsError('TOPOLOGY_INVALID', why)
-    }
-    return new TimeWindowedKStream(this.#grouping, this.#windows, strategy)
+    const { neverCloses } = this.#kind
+    if (strategy === 'onWindowClose' && neverCloses !== undefined) throw new StreamsError('TOPOLOGY_INVALID', neverCloses)
+    return new TimeWindowedKStream(this.#grouping, this.#kind, strategy)
   }
 
-  /** Counts the records of each key and window, those with a null value too. */
+  /** Counts the records of each key and window, those with a null value too; sliding windows take no null values. */
   count(options: Aggregated<K, number> = {}): KTable<Windowed<K>, number> {
     const named = typeof options.store === 'string' || options.store?.name !== undefined
-    // Java uses up one number more for a Materialized without a name
-    if (options.store !== undefined && !named) this.#grouping.place.drawing.names.store(aggregatePrefix)
+    if (this.#kind.countTakesNumber && options.store !== undefined && !named) this.#grouping.place.drawing.names.store(aggregatePrefix)
     return this.#fold(aggregatePrefix, countFold, { defaultSerde: Serdes.long, options })
   }
 
@@ -97,15 +89,14 @@ export class TimeWindowedKStream<K, V> {
     fold: Fold<K, V, A>,
     given: { readonly defaultSerde: Serde<A> | undefined; readonly options: Aggregated<K, A> },
   ): KTable<Windowed<K>, A> {
-    const windows = this.#windows
-    const { sizeMs, graceMs } = windows
+    const { sizeMs, retention, supplier } = this.#kind
     return drawWindowed<K, V, A>(this.#grouping, {
       ...given,
       prefix,
-      windowSizeMs: sizeMs,
-      graceMs,
+      kind: { kind: 'timestamped-window', windowSizeMs: sizeMs },
+      retention,
       windowed: (inner) => Serdes.timeWindowed(inner, sizeMs),
-      supplier: (store, oldValues) => timeWindowAggregate(windows, fold, { store, emit: this.#emit, oldValues }),
+      supplier: (store, oldValues) => supplier(fold, { store, emit: this.#emit, oldValues }),
     })
   }
 }

@@ -3,11 +3,12 @@ import type { Serde } from '../serde/serde.ts'
 import type { Windowed } from '../serde/windowed.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { AnySerde, ProcessorNode, StoreSpec } from '../topology/nodes.ts'
+import type { AnySerde, ProcessorNode, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { materializedOf, storedTable, storeNameOf } from './materialize.ts'
 import type { Aggregated, Materialized } from './options.ts'
+import type { Retention } from './window-kinds.ts'
 
 /** A grouping as its windowed forms see it. */
 export interface Grouping<K, V> {
@@ -16,13 +17,16 @@ export interface Grouping<K, V> {
   readonly repartitioned: (storeName: string) => LogicalNode
 }
 
+/** What a windowed store is, beyond what every store is. */
+type WindowedStoreKind = Pick<WindowStoreSpec, 'kind' | 'windowSizeMs'>
+
 /** What the kinds of windows say of their aggregations. */
 export interface WindowedAggregation<A> {
   readonly prefix: string
   readonly options: Aggregated<unknown, A>
   readonly defaultSerde: Serde<A> | undefined
-  readonly windowSizeMs: number
-  readonly graceMs: number
+  readonly kind: WindowedStoreKind
+  readonly retention: Retention
   /** The key serde of the table, for what is written to topics. */
   readonly windowed: (inner: AnySerde) => AnySerde
   readonly supplier: (storeName: string, oldValues: boolean) => ProcessorNode['supplier']
@@ -31,7 +35,7 @@ export interface WindowedAggregation<A> {
 /** Draws store and node of one windowed aggregation. Throws TOPOLOGY_INVALID where the store would forget too early. */
 export const drawWindowed = <K, V, A>(
   { place, repartitioned }: Grouping<K, V>,
-  { prefix, options, defaultSerde, windowSizeMs, graceMs, windowed, supplier }: WindowedAggregation<A>,
+  { prefix, options, defaultSerde, kind, retention, windowed, supplier }: WindowedAggregation<A>,
 ): KTable<Windowed<K>, A> => {
   const { drawing } = place
   const materialized: Materialized<unknown, A> = materializedOf(options.store) ?? {}
@@ -39,12 +43,11 @@ export const drawWindowed = <K, V, A>(
   const name = drawing.names.processor(prefix, options.name === undefined ? undefined : checkName(options.name))
   const valueSerde = drawing.valueSerde(materialized.valueSerde ?? defaultSerde, `the value of store ${storeName}`)
   const store: StoreSpec = {
-    kind: 'timestamped-window',
+    ...kind,
     name: storeName,
     keySerde: drawing.keySerde(materialized.keySerde ?? place.keySerde, `the key of store ${storeName}`),
     valueSerde,
-    windowSizeMs,
-    retentionMs: retentionOf(storeName, { sizeMs: windowSizeMs, graceMs, retentionMs: materialized.retentionMs }),
+    retentionMs: retentionOf(storeName, retention, materialized.retentionMs),
     caching: materialized.caching ?? true,
     logging: materialized.logging ?? {},
     named: materialized.name !== undefined,
@@ -78,13 +81,7 @@ export const drawWindowed = <K, V, A>(
 }
 
 /** S-11: what the windows need, or what the user asks for if it is no less. */
-const retentionOf = (
-  store: string,
-  given: { readonly sizeMs: number; readonly graceMs: number; readonly retentionMs: number | undefined },
-): number => {
-  const { sizeMs, graceMs, retentionMs = sizeMs + graceMs } = given
-  if (retentionMs >= sizeMs + graceMs) return retentionMs
-  const got = `Got size=[${sizeMs}], grace=[${graceMs}], retention=[${retentionMs}]`
-  const why = `The retention period of the window store ${store} must be no smaller than its window size plus the grace period. ${got}`
-  throw new StreamsError('TOPOLOGY_INVALID', why, { remedy: 'Raise retentionMs, or leave it out.' })
+const retentionOf = (store: string, { leastMs, refusal }: Retention, retentionMs = leastMs): number => {
+  if (retentionMs >= leastMs) return retentionMs
+  throw new StreamsError('TOPOLOGY_INVALID', refusal(store, retentionMs), { remedy: 'Raise retentionMs, or leave it out.' })
 }

@@ -18,7 +18,7 @@ export const timeWindowAggregate =
     let context: ProcessorContext<Windowed<K>, Change<A>>
     let rows: WindowedRows<K, A>
     const { sizeMs, graceMs, advanceMs = 1 } = windows
-    const lastClosed = (closeTime: number): number => Math.floor((closeTime - sizeMs) / advanceMs) * advanceMs
+    const lastClosed = (closeTime: number): number => Math.floor((closeTime - sizeMs) / advanceMs) * advanceMs + sizeMs
     const update = ({ key, value, timestamp, headers }: Record<K, V>, window: Window) => {
       const windowed = { key, window }
       return andThen(rows.store.get(windowed), (row) => {

@@ -2,7 +2,7 @@ import { type Awaitable, forEachInOrder } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
-import type { CacheableStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { CacheableWindowedStore, ValueAndTimestamp } from '../processor/store.ts'
 import type { Windowed } from '../serde/windowed.ts'
 import { openTableRows } from './table-rows.ts'
 
@@ -18,26 +18,26 @@ export interface WindowedRowsOptions {
 
 /** The rows of a windowed aggregation, and the event time by which its windows close. */
 export interface WindowedRows<K, A> {
-  readonly store: CacheableStore<Windowed<K>, A>
+  readonly store: CacheableWindowedStore<K, A>
   /** Takes in a record's time; answers the highest one that came to this node, also in tasks before this one (S-03). */
   observe(timestamp: number): number
   /** Writes the record's value as the row, null deletes it, and sends it on where every update is sent: cached ones at the commit (S-15). */
   update(record: Record<Windowed<K>, A | null>, before: A | null): Awaitable<void>
   /**
-   * Where windows are sent when they close: sends the windows that start after `closed(t)` for the time `t` of the last call
-   * and up to `closed(closeTime)`, by start and then by key (S-10). `headers` are the ones of the record that closed them.
+   * Where windows are sent when they close: sends those that end after `closed(t)` for the time `t` of the last call and up to
+   * `closed(closeTime)`, by end, start and key (S-10), with the headers of the record that closed them.
    */
   emitClosed(record: Record<unknown, unknown>, closeTime: number, closed: ClosedUpTo): Awaitable<void>
 }
 
-/** The latest start of a window that is closed at a close time. */
+/** The latest end of a window that is closed at a close time. */
 export type ClosedUpTo = (closeTime: number) => number
 
 export const openWindowedRows = <K, A>(
   context: ProcessorContext<Windowed<K>, Change<A>>,
   { store: name, emit, oldValues }: WindowedRowsOptions,
 ): WindowedRows<K, A> => {
-  const store = context.getStateStore<CacheableStore<Windowed<K>, A>>(name)
+  const store = context.getStateStore<CacheableWindowedStore<K, A>>(name)
   const everyUpdate = emit === 'onWindowUpdate'
   const sent = everyUpdate ? openTableRows(context, name, oldValues) : undefined
   const [timeName, closeName] = [`${name}/stream-time`, `${name}/closed`]
@@ -46,9 +46,9 @@ export const openWindowedRows = <K, A>(
   const send = ([key, { value, timestamp }]: readonly [Windowed<K>, ValueAndTimestamp<A>], { headers }: Record<unknown, unknown>) =>
     context.forward({ key, value: { newValue: value, oldValue: null }, timestamp, headers })
   const sendBetween = async (after: number, upTo: number, record: Record<unknown, unknown>): Promise<void> => {
-    const found = (await store.all()).filter(([{ window }]) => window.startMs > after && window.startMs <= upTo)
-    // equal starts stay in the order of their keys' bytes
-    const inOrder = found.toSorted(([a], [b]) => a.window.startMs - b.window.startMs)
+    const found = (await store.all()).filter(([{ window }]) => window.endMs > after && window.endMs <= upTo)
+    // equal windows stay in the order of their keys' bytes
+    const inOrder = found.toSorted(([a], [b]) => a.window.endMs - b.window.endMs || a.window.startMs - b.window.startMs)
     await forEachInOrder(inOrder, (row) => send(row, record))
   }
   return {

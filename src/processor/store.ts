@@ -1,4 +1,5 @@
 import type { Awaitable } from '../awaitable.ts'
+import type { Window, Windowed } from '../serde/windowed.ts'
 import type { Change } from './change.ts'
 import type { Record } from './record.ts'
 
@@ -32,4 +33,10 @@ export interface CacheableStore<K, V> extends TimestampedKeyValueStore<K, V> {
   readonly caching: boolean
   /** `oldValues`: the change tells the row before as well, for which the flush reads it (S-16). */
   onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>, oldValues?: boolean): void
+}
+
+/** A store whose rows have a key and a window; `range` and `all` go by the bytes of both. */
+export interface CacheableWindowedStore<K, V> extends CacheableStore<Windowed<K>, V> {
+  /** The rows of one key from one window to another, both inclusive, in the order of the store. */
+  windowsOf(key: K, from: Window, to: Window): Awaitable<readonly (readonly [Windowed<K>, ValueAndTimestamp<V>])[]>
 }

@@ -2,22 +2,35 @@ import type { ContextHolder } from '../processor/context.ts'
 import { windowStoreKeys } from '../serde/windowed.ts'
 import type { Rows } from '../state/rows.ts'
 import { TimestampedStore } from '../state/timestamped-store.ts'
+import { WindowedStore } from '../state/windowed-store.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: stores of different types stand in one map; the DSL's types guard the edges
 export type TaskStore = TimestampedStore<any, any>
 
+export interface TaskStoreOptions {
+  readonly changelog: string
+  readonly rows: Rows
+  readonly holder: ContextHolder
+  /** What the task keeps for the next one, by name. */
+  readonly remembered: Map<string, number>
+}
+
 /** A store of a running task. One with windows is a store whose keys are windowed. */
-export const openStore = (
-  spec: StoreSpec,
-  { changelog, rows, holder }: { readonly changelog: string; readonly rows: Rows; readonly holder: ContextHolder },
-): TaskStore => {
+export const openStore = (spec: StoreSpec, { changelog, rows, holder, remembered }: TaskStoreOptions): TaskStore => {
   const common = { name: spec.name, changelog, valueSerde: spec.valueSerde, caching: spec.caching, rows, holder }
   switch (spec.kind) {
     case 'timestamped-key-value':
       return new TimestampedStore({ ...common, keySerde: spec.keySerde })
     case 'timestamped-window':
-      return new TimestampedStore({ ...common, keySerde: windowStoreKeys(spec.keySerde, spec.windowSizeMs) })
+      return new WindowedStore({
+        ...common,
+        keySerde: windowStoreKeys(spec.keySerde, spec.windowSizeMs),
+        innerSerde: spec.keySerde,
+        retentionMs: spec.retentionMs,
+        timeOf: ({ startMs }) => startMs,
+        remembered,
+      })
     default:
       return spec satisfies never
   }

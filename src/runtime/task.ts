@@ -220,7 +220,7 @@ export class Task {
     const { plan, partition, clock, partitionsOf, rowsOf } = this.#options
     for (const spec of plan.stores) {
       const changelog = plan.changelogs.get(spec.name) ?? spec.name
-      this.#stores.set(spec.name, openStore(spec, { changelog, rows: rowsOf(spec), holder: this.#holder }))
+      this.#stores.set(spec.name, openStore(spec, { changelog, rows: rowsOf(spec), holder: this.#holder, remembered: this.#remembered }))
     }
     const scope: TaskScope = {
       applicationId: plan.applicationId,

@@ -75,6 +75,7 @@ export interface WindowStoreSpec extends StoreFacts {
   readonly kind: 'timestamped-window'
   /** Infinity: a window without an end. */
   readonly windowSizeMs: number
+  readonly retentionMs: number
 }
 
 interface StoreFacts {

@@ -65,7 +65,7 @@ const configFeatures = ({ config = {}, topics = {} }: Scenario): readonly string
 const serdeFeatures = (specs: readonly (SerdeSpec | undefined)[]): readonly string[] =>
   specs.flatMap((spec) => (spec === undefined ? [] : (missingSerde(spec) ?? [])))
 
-const knownWindows = new Set(['time', 'unlimited', 'utcMonth', 'offset'])
+const knownWindows = new Set(['time', 'unlimited', 'utcMonth', 'offset', 'sliding'])
 
 const stepFeatures = ({ topology }: Scenario): readonly string[] =>
   topology.flatMap(({ op, args = {} }) => {

@@ -2,11 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import type { EmitStrategy } from '../../src/operators/windowed-rows.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
-import type { Windows } from '../../src/topology/windows.ts'
-import { hopping, tumbling, unlimited } from '../../src/topology/windows.ts'
+import type { SlidingWindows, Windows } from '../../src/topology/windows.ts'
+import { hopping, sliding, tumbling, unlimited } from '../../src/topology/windows.ts'
 import { type Input, json, type Mode, modes, out, run, strings } from './run.ts'
 
-const joined = (mode: Mode, windows: Windows, inputs: readonly Input[], emit: EmitStrategy = 'onWindowUpdate', caching = true) =>
+const joined = (
+  mode: Mode,
+  windows: Windows | SlidingWindows,
+  inputs: readonly Input[],
+  emit: EmitStrategy = 'onWindowUpdate',
+  caching = true,
+) =>
   out(
     mode,
     (stream) =>
@@ -81,6 +87,39 @@ describe.each(modes)('windows of time (new task: %s)', (mode) => {
       ['a', '3', 99],
     ]
     expect(await joined(mode, unlimited({ startMs: 5 }), inputs)).toEqual(['"a@5"="2" @5', '"a@5"="23" @99'])
+  })
+})
+
+describe.each(modes)('sliding windows (new task: %s)', (mode) => {
+  it('end at each record and begin right after one, both ends inclusive', async () => {
+    const inputs: readonly Input[] = [
+      ['a', '1', 20],
+      ['a', '2', 30],
+      ['aa', 'x', 25],
+      ['a', '3', 24],
+    ]
+    const lines = await joined(mode, sliding({ timeDifferenceMs: 10, graceMs: 50 }), inputs)
+    expect(lines).toEqual([
+      '"a@10"="1" @20',
+      '"a@21"="2" @30',
+      '"a@20"="12" @30',
+      '"aa@15"="x" @25',
+      '"a@21"="23" @30',
+      '"a@20"="123" @30',
+      '"a@14"="13" @24',
+      '"a@25"="2" @30',
+    ])
+  })
+
+  it('are sent once, when they close; records before the first full window share one', async () => {
+    const inputs: readonly Input[] = [
+      ['a', '1', 3],
+      ['a', '2', 5],
+      ['a', null, 6],
+      ['a', '3', 100],
+    ]
+    const lines = await joined(mode, sliding({ timeDifferenceMs: 10, graceMs: 0 }), inputs, 'onWindowClose')
+    expect(lines).toEqual(['"a@0"="12" @5', '"a@4"="2" @5'])
   })
 })
 

@@ -1,0 +1,55 @@
+import type { Fold } from '../operators/aggregate.ts'
+import { slidingWindowAggregate } from '../operators/sliding-window-aggregate.ts'
+import { timeWindowAggregate } from '../operators/time-window-aggregate.ts'
+import type { WindowedRowsOptions } from '../operators/windowed-rows.ts'
+import type { ProcessorNode } from '../topology/nodes.ts'
+import type { SlidingWindows, Windows } from '../topology/windows.ts'
+
+/** What tells windows that a timestamp decides from those that slide with the records. */
+export interface WindowKind<K, V> {
+  readonly sizeMs: number
+  readonly retention: Retention
+  /** Why windows of this kind cannot be sent when they close; undefined: they can. */
+  readonly neverCloses: string | undefined
+  /** Java uses up a number for a count whose Materialized has no name: with these windows it does, with those not. */
+  readonly countTakesNumber: boolean
+  readonly supplier: <A>(fold: Fold<K, V, A>, options: WindowedRowsOptions) => ProcessorNode['supplier']
+}
+
+/** How long rows may still change (S-11), and what is said where somebody wants to forget them before. */
+export interface Retention {
+  readonly leastMs: number
+  readonly refusal: (store: string, retentionMs: number) => string
+}
+
+export const fixedWindows = <K, V>(windows: Windows): WindowKind<K, V> => {
+  const { sizeMs, graceMs, advanceMs } = windows
+  const custom = 'ON_WINDOW_CLOSE strategy is only supported for TimeWindows and SlidingWindows for TimeWindowedKStream'
+  const unlimited = 'ON_WINDOW_CLOSE emit strategy cannot be used for UnlimitedWindows'
+  return {
+    sizeMs,
+    retention: {
+      leastMs: sizeMs + graceMs,
+      refusal: (store, retentionMs) =>
+        `The retention period of the window store ${store} must be no smaller than its window size plus the grace period. Got size=[${sizeMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
+    },
+    neverCloses: sizeMs === Number.POSITIVE_INFINITY ? unlimited : advanceMs === undefined ? custom : undefined,
+    countTakesNumber: true,
+    supplier: (fold, options) => timeWindowAggregate(windows, fold, options),
+  }
+}
+
+export const slidingWindows = <K, V>(windows: SlidingWindows): WindowKind<K, V> => {
+  const { timeDifferenceMs, graceMs } = windows
+  return {
+    sizeMs: timeDifferenceMs,
+    retention: {
+      leastMs: 2 * timeDifferenceMs + graceMs,
+      refusal: (store, retentionMs) =>
+        `The retention period of the window store ${store} must be no smaller than 2 * time difference plus the grace period. Got time difference=[${timeDifferenceMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
+    },
+    neverCloses: undefined,
+    countTakesNumber: false,
+    supplier: (fold, options) => slidingWindowAggregate(windows, fold, options),
+  }
+}

@@ -1,0 +1,109 @@
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
+import type { Change } from '../processor/change.ts'
+import type { AnyProcessorSupplier, ProcessorContext } from '../processor/processor.ts'
+import type { Record } from '../processor/record.ts'
+import type { ValueAndTimestamp } from '../processor/store.ts'
+import type { Windowed } from '../serde/windowed.ts'
+import type { SlidingWindows } from '../topology/windows.ts'
+import type { Fold } from './aggregate.ts'
+import { openWindowedRows, type WindowedRows, type WindowedRowsOptions } from './windowed-rows.ts'
+
+/** A window as it is before the record; its row's time is the time of its last record. */
+interface Found<A> {
+  readonly startMs: number
+  readonly row: ValueAndTimestamp<A>
+}
+
+/** What a record does to a window: takes its value in over what is there, or only copies rows that it made a window for. */
+interface Write<A> {
+  readonly startMs: number
+  readonly before: A | null
+  readonly row: ValueAndTimestamp<A> | null
+  readonly copies?: boolean
+}
+
+/**
+ * Folds records into the windows that end at a record and that begin right after one (`KStreamSlidingWindowAggregate`, S-06).
+ * A null key or value is dropped and counted, as is a record that every window is closed for, and a closed window of another
+ * one. Both ends of a window are inclusive: it is closed when it ended before the latest time less `graceMs`.
+ */
+export const slidingWindowAggregate =
+  <K, V, A>({ timeDifferenceMs, graceMs }: SlidingWindows, fold: Fold<K, V, A>, options: WindowedRowsOptions): AnyProcessorSupplier =>
+  () => {
+    let context: ProcessorContext<Windowed<K>, Change<A>>
+    let rows: WindowedRows<K, A>
+    const apply = ({ key, value, timestamp, headers }: Record<K, V>, { startMs, before, row, copies }: Write<A>, closeTime: number) => {
+      const window = { startMs, endMs: startMs + timeDifferenceMs }
+      if (window.endMs < closeTime) return context.drop('window is closed')
+      const to = { key: { key, window }, headers }
+      if (copies && row) return rows.update({ ...to, value: row.value, timestamp: row.timestamp }, null)
+      const after = fold(key, value, row === null ? null : row.value) ?? null
+      return rows.update({ ...to, value: after, timestamp: row === null ? timestamp : Math.max(timestamp, row.timestamp) }, before)
+    }
+    const find = async (key: K, fromMs: number, toMs: number): Promise<readonly Found<A>[]> => {
+      const bound = (startMs: number) => ({ startMs, endMs: startMs + timeDifferenceMs })
+      const found = await rows.store.windowsOf(key, bound(fromMs), bound(toMs))
+      return found.map(([{ window }, row]) => ({ startMs: window.startMs, row }))
+    }
+    const process = async (record: Record<K, V>, closeTime: number): Promise<void> => {
+      const { key, timestamp } = record
+      const early = timestamp < timeDifferenceMs
+      const found = await find(key, Math.max(0, timestamp - 2 * timeDifferenceMs), timestamp + 1)
+      const writes = early ? earlyWrites(found, timestamp) : laterWrites(found, timestamp, timeDifferenceMs)
+      await forEachInOrder(writes, (write): Awaitable<void> => apply(record, write, closeTime))
+      if (!early) await rows.emitClosed(record, closeTime, (time) => time - 1)
+    }
+    return {
+      init: (given: ProcessorContext<Windowed<K>, Change<A>>) => {
+        context = given
+        rows = openWindowedRows(given, options)
+      },
+      process: (record: Record<K, V>) => {
+        if (record.key === null || record.value === null) return context.drop('null key or value')
+        const closeTime = rows.observe(record.timestamp) - graceMs
+        if (record.timestamp + timeDifferenceMs < closeTime) return context.drop('windows are closed')
+        return andThen(process(record, closeTime), () => undefined)
+      },
+    }
+  }
+
+const updated = <A>({ startMs, row }: Found<A>): Write<A> => ({ startMs, before: row.value, row })
+const begun = (startMs: number): Write<never> => ({ startMs, before: null, row: null })
+
+/** The window right after the record, where later records are known: they are in `row`, the record is not. */
+const afterRecord = <A>(timestamp: number, row: ValueAndTimestamp<A> | undefined, exists: boolean): readonly Write<A>[] =>
+  exists || !row || row.timestamp <= timestamp ? [] : [{ startMs: timestamp + 1, before: null, row, copies: true }]
+
+/** Found windows go from the latest to the earliest, as Kafka's stores give them. */
+const laterWrites = <A>(found: readonly Found<A>[], timestamp: number, timeDifferenceMs: number): readonly Write<A>[] => {
+  const starts = new Set(found.map(({ startMs }) => startMs))
+  const backwards = found.filter(({ startMs }) => startMs <= timestamp).toReversed()
+  const around = backwards.filter(({ startMs }) => startMs + timeDifferenceMs >= timestamp)
+  const later = around.find(({ startMs }) => startMs + timeDifferenceMs > timestamp)
+  const own = around.find(({ startMs }) => startMs + timeDifferenceMs === timestamp)
+  const earlier = backwards.find(({ startMs }) => startMs + timeDifferenceMs < timestamp)
+  const previous = earlier?.row.timestamp ?? (own && own.row.timestamp < timestamp ? own.row.timestamp : undefined)
+  const afterPrevious = previous !== undefined && !starts.has(previous + 1) && previous + 1 + timeDifferenceMs >= timestamp
+  const inside = earlier && previous !== undefined && previous >= timestamp - timeDifferenceMs
+  const left: Write<A> = { startMs: timestamp - timeDifferenceMs, before: null, row: inside ? earlier.row : null }
+  return [
+    ...around.map(updated),
+    ...(afterPrevious ? [begun(previous + 1)] : []),
+    ...(own ? [] : [left]),
+    ...afterRecord(timestamp, later?.row, starts.has(timestamp + 1)),
+  ]
+}
+
+/** Records before the first full window share the one that begins at 0. */
+const earlyWrites = <A>(found: readonly Found<A>[], timestamp: number): readonly Write<A>[] => {
+  const starts = new Set(found.map(({ startMs }) => startMs))
+  const shared = found.find(({ startMs }) => startMs === 0)
+  const around = found.filter(({ startMs }) => startMs > 0 && startMs <= timestamp)
+  const previous = shared && shared.row.timestamp < timestamp ? shared.row.timestamp : undefined
+  return [
+    ...around.map(updated),
+    ...afterRecord(timestamp, (around.at(-1) ?? shared)?.row, starts.has(timestamp + 1)),
+    ...(previous !== undefined && !starts.has(previous + 1) ? [begun(previous + 1)] : []),
+    shared ? updated(shared) : begun(0),
+  ]
+}

@@ -1,3 +1,4 @@
+import { isStreamsError } from '../errors.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import { type DeadLetter, decide, type ErrorHandlerContext, type ExceptionHandlers } from '../processor/exception-handlers.ts'
 import type { Record } from '../processor/record.ts'
@@ -25,6 +26,11 @@ export interface FailureScope {
   readonly partition: number
   dropped(node: string, why: string): void
 }
+
+const codesOfRecords: ReadonlySet<string> = new Set(['PROCESSING_FAILED', 'SERDE_FAILED', 'RECORD_INVALID', 'STATE_TOO_LARGE'])
+
+/** Only what the record or the code that handles it has done: a table that does not answer must never cost a record. */
+const isOfRecord = (error: unknown): boolean => !isStreamsError(error) || codesOfRecords.has(error.code)
 
 export const createFailures = ({ handlers, holder, taskId, partition, dropped }: FailureScope): Failures => {
   const decided = new WeakSet<object>()
@@ -56,7 +62,7 @@ export const createFailures = ({ handlers, holder, taskId, partition, dropped }:
       return settle(node, 'cannot be read', decide(ask, deadLetterTopic, { context, error }))
     },
     processing: (node, record, error) => {
-      if (typeof error === 'object' && error !== null && decided.has(error)) return false
+      if ((typeof error === 'object' && error !== null && decided.has(error)) || !isOfRecord(error)) return false
       const context = contextAt(node)
       const { processing: handler, deadLetterTopic } = handlers
       const ask = typeof handler === 'function' ? () => handler(context, record, error) : handler

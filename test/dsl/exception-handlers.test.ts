@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
+import { StreamsError } from '../../src/errors.ts'
 import type { StreamsConfig } from '../../src/index.ts'
 import type { DeserializationExceptionHandler, ProcessingExceptionHandler } from '../../src/processor/exception-handlers.ts'
+import { defaultHandlers } from '../../src/processor/exception-handlers.ts'
+import { createFailures } from '../../src/runtime/failures.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import { TopologyTestDriver } from '../../src/testing/topology-test-driver.ts'
 import { modes } from './run.ts'
@@ -42,6 +45,20 @@ const continueWithLetters: StreamsConfig = {
   'processing.exception.handler': 'LogAndContinue',
   'errors.dead.letter.queue.topic.name': 'dead',
 }
+
+describe('an error of the table or the cluster', () => {
+  it('is never asked about, so it costs no record', () => {
+    const failures = createFailures({
+      handlers: { ...defaultHandlers, processing: 'LogAndContinue' },
+      ...{ holder: { current: undefined }, taskId: '0_0', partition: 0, dropped: () => {} },
+    })
+    const record = { key: null, value: null, timestamp: 0, headers: [] }
+    const goesOn = (error: unknown) => failures.processing('node', record, error)
+    expect([new Error('a'), new StreamsError('SERDE_FAILED', 'b')].map(goesOn)).toEqual([true, true])
+    const codes = ['TABLE_UNREACHABLE', 'DEADLINE_EXCEEDED', 'FENCED', 'TOPIC_MISSING', 'TABLE_REFUSED'] as const
+    expect(codes.map((code) => goesOn(new StreamsError(code, 'c')))).toEqual(codes.map(() => false))
+  })
+})
 
 describe.each(modes)('exception handlers (new task: %s)', (mode) => {
   it('fail by default, and the error names the record', async () => {

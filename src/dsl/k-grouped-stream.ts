@@ -15,11 +15,12 @@ import type { Serde } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { SlidingWindows, Windows } from '../topology/windows.ts'
+import type { SessionWindows, SlidingWindows, Windows } from '../topology/windows.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { keyValueStore, materializedOf, storedTable, storeNameOf } from './materialize.ts'
 import type { Aggregated, Grouped } from './options.ts'
+import { SessionWindowedKStream } from './session-windowed-k-stream.ts'
 import { TimeWindowedKStream } from './time-windowed-k-stream.ts'
 import { fixedWindows, slidingWindows } from './window-kinds.ts'
 
@@ -53,8 +54,11 @@ export class KGroupedStream<K, V> {
   }
 
   /** Folds per window instead of over all time. */
-  windowedBy(windows: Windows | SlidingWindows): TimeWindowedKStream<K, V> {
+  windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
+  windowedBy(windows: Windows | SlidingWindows): TimeWindowedKStream<K, V>
+  windowedBy(windows: Windows | SlidingWindows | SessionWindows): TimeWindowedKStream<K, V> | SessionWindowedKStream<K, V> {
     const grouping = { place: this.#place, repartitioned: (storeName: string) => this.#repartitioned(storeName) }
+    if ('inactivityGapMs' in windows) return new SessionWindowedKStream(grouping, windows)
     return new TimeWindowedKStream(grouping, 'windowsFor' in windows ? fixedWindows(windows) : slidingWindows(windows))
   }
 

@@ -3,7 +3,7 @@ import type { Serde } from '../serde/serde.ts'
 import type { Windowed } from '../serde/windowed.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { AnySerde, ProcessorNode, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
+import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { materializedOf, storedTable, storeNameOf } from './materialize.ts'
@@ -18,7 +18,7 @@ export interface Grouping<K, V> {
 }
 
 /** What a windowed store is, beyond what every store is. */
-type WindowedStoreKind = Pick<WindowStoreSpec, 'kind' | 'windowSizeMs'>
+type WindowedStoreKind = Pick<WindowStoreSpec, 'kind' | 'windowSizeMs'> | Pick<SessionStoreSpec, 'kind'>
 
 /** What the kinds of windows say of their aggregations. */
 export interface WindowedAggregation<A> {

@@ -13,7 +13,11 @@ export interface TableRows<K, V> {
   replace(record: Record<K, V | null>): Awaitable<void>
 }
 
-export const openTableRows = <K, V>(context: ProcessorContext<K, Change<V>>, store: string, oldValues: boolean): TableRows<K, V> => {
+export const openTableRows = <K, V>(
+  context: Pick<ProcessorContext<K, Change<V>>, 'getStateStore' | 'forward'>,
+  store: string,
+  oldValues: boolean,
+): TableRows<K, V> => {
   const rows = context.getStateStore<CacheableStore<K, V>>(store)
   rows.onFlush((change) => context.forward(change), oldValues)
   const update: TableRows<K, V>['update'] = ({ key, value, timestamp, headers }, before) => {

@@ -16,6 +16,9 @@ export interface WindowedRowsOptions {
   readonly oldValues: boolean
 }
 
+/** What the rows need of their node. */
+export type RowsContext<K, A> = Pick<ProcessorContext<Windowed<K>, Change<A>>, 'getStateStore' | 'forward' | 'remember' | 'remembered'>
+
 /** The rows of a windowed aggregation, and the event time by which its windows close. */
 export interface WindowedRows<K, A> {
   readonly store: CacheableWindowedStore<K, A>
@@ -34,7 +37,7 @@ export interface WindowedRows<K, A> {
 export type ClosedUpTo = (closeTime: number) => number
 
 export const openWindowedRows = <K, A>(
-  context: ProcessorContext<Windowed<K>, Change<A>>,
+  context: RowsContext<K, A>,
   { store: name, emit, oldValues }: WindowedRowsOptions,
 ): WindowedRows<K, A> => {
   const store = context.getStateStore<CacheableWindowedStore<K, A>>(name)

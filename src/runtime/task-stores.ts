@@ -1,5 +1,5 @@
 import type { ContextHolder } from '../processor/context.ts'
-import { windowStoreKeys } from '../serde/windowed.ts'
+import { sessionWindowed, windowStoreKeys } from '../serde/windowed.ts'
 import type { Rows } from '../state/rows.ts'
 import { TimestampedStore } from '../state/timestamped-store.ts'
 import { WindowedStore } from '../state/windowed-store.ts'
@@ -29,6 +29,15 @@ export const openStore = (spec: StoreSpec, { changelog, rows, holder, remembered
         innerSerde: spec.keySerde,
         retentionMs: spec.retentionMs,
         timeOf: ({ startMs }) => startMs,
+        remembered,
+      })
+    case 'session':
+      return new WindowedStore({
+        ...common,
+        keySerde: sessionWindowed(spec.keySerde),
+        innerSerde: spec.keySerde,
+        retentionMs: spec.retentionMs,
+        timeOf: ({ endMs }) => endMs,
         remembered,
       })
     default:

@@ -118,6 +118,11 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.#store(name)
   }
 
+  /** By key and session; a row has the time of the record that wrote it. */
+  getSessionStore<K, V>(name: string): ReadOnlyKeyValueStore<Windowed<K>, ValueAndTimestamp<V>> {
+    return this.#store(name)
+  }
+
   /** By key and window. */
   getTimestampedWindowStore<K, V>(name: string): ReadOnlyKeyValueStore<Windowed<K>, ValueAndTimestamp<V>> {
     return this.#store(name)

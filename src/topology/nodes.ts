@@ -65,7 +65,7 @@ export interface SinkNode {
 export type TopologyNode = SourceNode | ProcessorNode | SinkNode
 
 /** A state store as declared. Keys are of the inner serde; windowed ones get their window in the store. */
-export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec
+export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec
 
 export interface KeyValueStoreSpec extends StoreFacts {
   readonly kind: 'timestamped-key-value'
@@ -75,6 +75,11 @@ export interface WindowStoreSpec extends StoreFacts {
   readonly kind: 'timestamped-window'
   /** Infinity: a window without an end. */
   readonly windowSizeMs: number
+  readonly retentionMs: number
+}
+
+export interface SessionStoreSpec extends StoreFacts {
+  readonly kind: 'session'
   readonly retentionMs: number
 }
 
@@ -88,7 +93,7 @@ interface StoreFacts {
   readonly logging: Readonly<Record<string, string>> | false
   /** A source topic whose records are the rows: it is read where a changelog would be, and `logging` is false (S-39). */
   readonly sourceTopic?: string
-  /** Rows may go when stream time is this far beyond their window's start; absent: they stay. Infinity stays as well. */
+  /** Rows may go when stream time is this far beyond their window's start, or their session's end; absent: they stay. Infinity stays as well. */
   readonly retentionMs?: number
   /** The user chose the name; a generated one does not survive a changed topology. */
   readonly named: boolean

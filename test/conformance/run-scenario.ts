@@ -188,7 +188,11 @@ const sideOf = (
   return side
 }
 
-const storeKinds: Readonly<Record<StoreKind, string>> = { 'timestamped-key-value': 'keyValue', 'timestamped-window': 'window' }
+const storeKinds: Readonly<Record<StoreKind, string>> = {
+  'timestamped-key-value': 'keyValue',
+  'timestamped-window': 'window',
+  session: 'session',
+}
 
 const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise<NonNullable<Observed['stores']>> => {
   const stores: Record<string, { readonly kind: string; readonly entries: readonly unknown[] }> = {}
@@ -196,7 +200,11 @@ const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise
     const entries = await driver.getTimestampedKeyValueStore(name).all()
     stores[name] = {
       kind: storeKinds[kind],
-      entries: entries.map(([key, { value, timestamp }]) => [toJson(key), { value: toJson(value), ts: timestamp }]),
+      // Kafka's sessions have no time of their own
+      entries: entries.map(([key, { value, timestamp }]) => [
+        toJson(key),
+        kind === 'session' ? toJson(value) : { value: toJson(value), ts: timestamp },
+      ]),
     }
   }
   return stores

@@ -117,6 +117,7 @@ export interface StepArgs {
   readonly reducer?: Expression
   readonly initializer?: Expression
   readonly aggregator?: Expression
+  readonly merger?: Expression
   readonly adder?: Expression
   readonly subtractor?: Expression
   readonly withKey?: boolean

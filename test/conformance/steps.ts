@@ -1,4 +1,15 @@
-import type { Branched, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, TimeWindowedKStream, Windows } from 'millrace'
+import type {
+  Branched,
+  KGroupedStream,
+  KGroupedTable,
+  KStream,
+  KTable,
+  SessionWindowedKStream,
+  SessionWindows,
+  StreamsBuilder,
+  TimeWindowedKStream,
+  Windows,
+} from 'millrace'
 import { evaluate, holds, type Scope } from './expressions.ts'
 import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, repartitionedOf, topicExtractorOf } from './options.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
@@ -186,7 +197,7 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
       ),
     ),
     windowedBy: onGrouped('windowed stream', (grouped, { windows = { type: 'none' } }) =>
-      grouped.windowedBy(windowsOf(windows) as Windows),
+      grouped.windowedBy(windowsOf(windows) as Windows & SessionWindows),
     ),
   },
   'windowed stream': {
@@ -196,11 +207,13 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
       windowed.reduce((agg, value) => evaluate(args.reducer, { agg, value }), aggregatedOf(args)),
     ),
     aggregate: onWindowed('table', (windowed, args) =>
-      windowed.aggregate(
-        () => evaluate(args.initializer, noScope),
-        (key, value, agg) => evaluate(args.aggregator, { key, value, agg }),
-        aggregatedOf(args),
-      ),
+      args.merger
+        ? sessionAggregate(windowed as unknown as SessionWindowedKStream<unknown, unknown>, args)
+        : windowed.aggregate(
+            () => evaluate(args.initializer, noScope),
+            (key, value, agg) => evaluate(args.aggregator, { key, value, agg }),
+            aggregatedOf(args),
+          ),
     ),
   },
 }
@@ -210,6 +223,14 @@ const byAggregator = (expression: Expression | undefined) => (key: unknown, valu
   evaluate(expression, { key, value, agg })
 
 const noScope: Scope = {}
+
+const sessionAggregate = (sessions: SessionWindowedKStream<unknown, unknown>, args: StepArgs): unknown =>
+  sessions.aggregate(
+    () => evaluate(args.initializer, noScope),
+    (key, value, agg) => evaluate(args.aggregator, { key, value, agg }),
+    (key, left, right) => evaluate(args.merger, { key, left, right }),
+    aggregatedOf(args),
+  )
 
 /** What the steps gave, by step id. */
 export interface Drawn {

@@ -3,7 +3,7 @@ import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import type { EmitStrategy } from '../../src/operators/windowed-rows.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import type { SlidingWindows, Windows } from '../../src/topology/windows.ts'
-import { hopping, sliding, tumbling, unlimited } from '../../src/topology/windows.ts'
+import { hopping, session, sliding, tumbling, unlimited } from '../../src/topology/windows.ts'
 import { type Input, json, type Mode, modes, out, run, strings } from './run.ts'
 
 const joined = (
@@ -120,6 +120,59 @@ describe.each(modes)('sliding windows (new task: %s)', (mode) => {
     ]
     const lines = await joined(mode, sliding({ timeDifferenceMs: 10, graceMs: 0 }), inputs, 'onWindowClose')
     expect(lines).toEqual(['"a@0"="12" @5', '"a@4"="2" @5'])
+  })
+})
+
+describe.each(modes)('sessions (new task: %s)', (mode) => {
+  const joinedSessions = (inputs: readonly Input[], emit: EmitStrategy = 'onWindowUpdate', caching = true) =>
+    run(
+      mode,
+      (stream) =>
+        stream
+          .groupByKey()
+          .windowedBy(session({ inactivityGapMs: 5, graceMs: 10 }))
+          .emitStrategy(emit)
+          .aggregate(
+            () => '',
+            (_key, value, text) => text + value,
+            (_key, one, other) => one + other,
+            { store: { name: 'texts', valueSerde: Serdes.string, caching } },
+          )
+          .toStream()
+          .map(({ key, window }, value) => [`${key}@${window.startMs}-${window.endMs}`, value] as const)
+          .to('out', json()),
+      inputs,
+    )
+
+  it.each([true, false])('grow with their records; one that comes between two makes them one (caching: %s)', async (caching) => {
+    const inputs: readonly Input[] = [
+      ['a', '1', 10],
+      ['a', '2', 20],
+      ['b', 'x', 15],
+      ['a', '3', 15],
+    ]
+    const { lines } = await joinedSessions(inputs, 'onWindowUpdate', caching)
+    expect(lines).toEqual([
+      'out: "a@10-10"="1" @10',
+      'out: "a@20-20"="2" @20',
+      'out: "b@15-15"="x" @15',
+      'out: "a@10-10"=null @10',
+      'out: "a@20-20"=null @20',
+      'out: "a@10-20"="123" @20',
+    ])
+  })
+
+  it('are sent once, when they close; what comes later, or without a key, is dropped', async () => {
+    const inputs: readonly Input[] = [
+      ['a', '1', 0],
+      ['a', '2', 3],
+      [null, 'x', 4],
+      ['b', '3', 19],
+      ['a', '4', 2],
+      ['a', '5', 1],
+    ]
+    const { lines, dropped } = await joinedSessions(inputs, 'onWindowClose')
+    expect({ lines, dropped }).toEqual({ lines: ['out: "a@0-3"="12" @3'], dropped: 3 })
   })
 })
 

@@ -58,10 +58,11 @@ export function topicPlan(applicationId: string, topology: Topology, { address }
   const serverless = address.kind === 'msk' && address.serverless
   return {
     applicationId,
-    subTopologies: topology.subTopologies.map(({ name, sourceTopics, sinks }) => ({
+    subTopologies: topology.subTopologies.map(({ name, sourceTopics, sinks, copartitioned }) => ({
       name,
       sourceTopics,
       sinks: sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [{ topic }])),
+      ...(copartitioned.length > 0 ? { copartitioned } : {}),
     })),
     internalTopics: topology.internalTopics(applicationId).map((topic) => (serverless ? onServerless(topic) : topic)),
     userTopics: [...new Set([...topology.sourceTopics, ...topology.sinkTopics])],

@@ -11,6 +11,7 @@ export interface TopicPlan {
     readonly name: string
     readonly sourceTopics: readonly TopicRef[]
     readonly sinks: readonly { readonly topic: TopicRef }[]
+    readonly copartitioned?: readonly (readonly TopicRef[])[]
   }[]
   readonly internalTopics: readonly InternalTopic[]
   /** The user's topics that are read and written: they must exist, this library does not create them. */

@@ -3,6 +3,7 @@ import type { KeyValue, KeyValueMapper } from '../operators/map.ts'
 import type { ValueMapper } from '../operators/map-values.ts'
 import { tableFilter } from '../operators/table-filter.ts'
 import { tableGroupBy, tableGroupByPrefix } from '../operators/table-group-by.ts'
+import type { ValueJoiner } from '../operators/table-join.ts'
 import { tableMapValues } from '../operators/table-map-values.ts'
 import { toStream } from '../operators/to-stream.ts'
 import type { Serde } from '../serde/serde.ts'
@@ -10,6 +11,7 @@ import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import { deriveTable } from './derive-table.ts'
 import { drawOperator } from './drawing.ts'
+import { joinTables } from './join-tables.ts'
 import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
 import type { TablePlace } from './materialize.ts'
@@ -52,6 +54,35 @@ export class KTable<K, V> {
     const name = drawing.names.processor(tableGroupByPrefix, topicName)
     const selected = drawing.graph.add(node, logicalNode({ name, nodes: [tableGroupBy(name, mapper)] }))
     return new KGroupedTable({ drawing, node: selected, keySerde, valueSerde, repartition: true }, topicName, (place) => new KTable(place))
+  }
+
+  /** Joins the rows that both tables have (D-55). */
+  join<VO, VR>(
+    other: KTable<K, VO>,
+    joiner: ValueJoiner<K, V, VO, VR>,
+    options: Aggregated<K, NonNullable<VR>> = {},
+  ): KTable<K, NonNullable<VR>> {
+    const join = { joiner: joiner as ValueJoiner<K, V | null, VO | null, VR>, needed: { left: true, right: true }, options }
+    return new KTable(joinTables(this.#place, other.#place, join))
+  }
+
+  /** Joins the rows of this table with those of the other, null where that has none. */
+  leftJoin<VO, VR>(
+    other: KTable<K, VO>,
+    joiner: ValueJoiner<K, V, VO | null, VR>,
+    options: Aggregated<K, NonNullable<VR>> = {},
+  ): KTable<K, NonNullable<VR>> {
+    const join = { joiner: joiner as ValueJoiner<K, V | null, VO | null, VR>, needed: { left: true, right: false }, options }
+    return new KTable(joinTables(this.#place, other.#place, join))
+  }
+
+  /** Joins the rows that at least one of the tables has, null for the other. */
+  outerJoin<VO, VR>(
+    other: KTable<K, VO>,
+    joiner: ValueJoiner<K, V | null, VO | null, VR>,
+    options: Aggregated<K, NonNullable<VR>> = {},
+  ): KTable<K, NonNullable<VR>> {
+    return new KTable(joinTables(this.#place, other.#place, { joiner, needed: { left: false, right: false }, options }))
   }
 
   /** The changes of the table as a stream: the new row, null where it was deleted. With a mapper the stream has a new key. */

@@ -1,5 +1,5 @@
 import { StreamsError } from '../errors.ts'
-import { type SinkNode, type StoreSpec, topicName } from './nodes.ts'
+import { type SinkNode, type StoreSpec, type TopicRef, topicName } from './nodes.ts'
 import type { SubTopology } from './sub-topologies.ts'
 
 export interface InternalTopic {
@@ -14,7 +14,11 @@ export interface InternalTopic {
 }
 
 /** Of a sub-topology, what decides partition counts: who reads and who writes which topic. */
-export type TopicFlow = Pick<SubTopology, 'name' | 'sourceTopics'> & { readonly sinks: readonly Pick<SinkNode, 'topic'>[] }
+export type TopicFlow = Pick<SubTopology, 'name' | 'sourceTopics'> & {
+  readonly sinks: readonly Pick<SinkNode, 'topic'>[]
+  /** Absent where there are no joins. */
+  readonly copartitioned?: SubTopology['copartitioned']
+}
 
 export const changelogTopic = (applicationId: string, store: string): string => `${applicationId}-${store}-changelog`
 export const commitTopic = (applicationId: string, subTopology: string): string => `${applicationId}-${subTopology}-commits`
@@ -77,8 +81,9 @@ export const internalTopicsOf = (
   ])
 
 /**
- * S-38: a repartition topic has the partitions it was given, or as many as the widest sub-topology that writes to it reads;
- * changelogs and commit topics have one per task.
+ * S-38: a repartition topic has the partitions it was given, or as many as the topics of the user that it is joined with, or as
+ * many as the widest sub-topology that writes to it reads; two that are joined have as many as the wider one. Topics that are
+ * joined with unequal counts are TOPIC_MISMATCH. Changelogs and commit topics have one per task.
  */
 export const partitionCountsOf = (
   subTopologies: readonly TopicFlow[],
@@ -88,6 +93,17 @@ export const partitionCountsOf = (
 ): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const topic of topics) if (topic.partitions !== undefined) counts.set(topic.name, topic.partitions)
+  const joins = subTopologies.flatMap((sub) => sub.copartitioned ?? [])
+  const nameOf = (topic: TopicRef): string => topicName(topic, applicationId)
+  const countOf = (topic: TopicRef): number | undefined => counts.get(nameOf(topic)) ?? userTopics.get(nameOf(topic))
+  for (const group of joins) {
+    const count = group
+      .filter((topic) => !topic.internal)
+      .map(countOf)
+      .find((it) => it !== undefined)
+    if (count !== undefined) for (const topic of group) if (countOf(topic) === undefined) counts.set(nameOf(topic), count)
+  }
+  const decided = new Set(counts.keys())
   const tasksOf = (sub: TopicFlow): number | undefined => {
     const known = sub.sourceTopics.map((topic) => {
       const name = topicName(topic, applicationId)
@@ -107,17 +123,34 @@ export const partitionCountsOf = (
       for (const sink of sub.sinks) {
         if (typeof sink.topic === 'function' || !sink.topic.internal) continue
         const name = topicName(sink.topic, applicationId)
-        const fixed = topics.find((topic) => topic.name === name)?.partitions
-        if (fixed !== undefined || (counts.get(name) ?? 0) >= tasks) continue
+        if (decided.has(name) || (counts.get(name) ?? 0) >= tasks) continue
         counts.set(name, tasks)
         changed = true
       }
     }
+    for (const group of joins) {
+      const widest = Math.max(0, ...group.map((topic) => countOf(topic) ?? 0))
+      for (const topic of group) {
+        if (!topic.internal || decided.has(nameOf(topic)) || (countOf(topic) ?? 0) >= widest) continue
+        counts.set(nameOf(topic), widest)
+        changed = true
+      }
+    }
   }
+  for (const group of joins) checkEqual(group.map((topic) => [nameOf(topic), countOf(topic)]))
   for (const topic of topics) {
     if (topic.kind === 'repartition') continue
     const sub = subTopologies.find((it) => it.name === topic.subTopology)
     counts.set(topic.name, (sub && tasksOf(sub)) ?? 1)
   }
   return counts
+}
+
+/** Records of equal keys meet only where the topics have equal counts. */
+const checkEqual = (counts: readonly (readonly [topic: string, partitions: number | undefined])[]): void => {
+  if (new Set(counts.map(([, partitions]) => partitions)).size < 2) return
+  const found = counts.map(([topic, partitions]) => `${topic} has ${partitions ?? 'an unknown number'}`).join(', ')
+  throw new StreamsError('TOPIC_MISMATCH', `Topics that are joined must have the same number of partitions: ${found}`, {
+    remedy: 'Repartition one of the streams, or give the topics the same number of partitions.',
+  })
 }

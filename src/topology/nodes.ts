@@ -49,6 +49,11 @@ export interface ProcessorNode {
   readonly keepsKey: boolean
   /** Stores that it reads with exactly the key of the record that it gets. */
   readonly readsByKey: readonly string[]
+  /**
+   * It brings records of equal keys together: its parents' and those of these nodes, whose stores it reads. The topics of all
+   * must have the same number of partitions (co-partitioning, S-38).
+   */
+  readonly meets?: readonly string[]
 }
 
 export interface SinkNode {

@@ -17,6 +17,8 @@ export interface SubTopology {
   readonly stores: readonly StoreSpec[]
   /** Every source topic, in declaration order. */
   readonly sourceTopics: readonly TopicRef[]
+  /** Groups of source topics that must have the same number of partitions, for joins (S-38). */
+  readonly copartitioned: readonly (readonly TopicRef[])[]
   /** Node names in the order in which Java adds them to the group; `describe()` needs it. */
   readonly groupOrder: readonly string[]
 }
@@ -59,6 +61,7 @@ const subTopology = (
     sinks: nodes.filter((node) => node.kind === 'sink'),
     stores: [...storeNames].flatMap((name) => stores.get(name) ?? []),
     sourceTopics,
+    copartitioned: copartitionedIn(nodes),
     groupOrder,
   })
 }
@@ -84,4 +87,21 @@ const unite = (nodes: readonly TopologyNode[]): ((name: string) => string) => {
     }
   }
   return rootOf
+}
+
+/** For each join the topics above it; joins that have a topic in common are one group. */
+const copartitionedIn = (nodes: readonly TopologyNode[]): readonly (readonly TopicRef[])[] => {
+  const byName = new Map(nodes.map((node) => [node.name, node]))
+  const topicsAbove = (name: string): readonly TopicRef[] => {
+    const node = byName.get(name)
+    return !node || node.kind === 'source' ? (node?.topics ?? []) : node.parents.flatMap(topicsAbove)
+  }
+  let groups: ReadonlyMap<string, TopicRef>[] = []
+  for (const node of nodes) {
+    if (node.kind !== 'processor' || !node.meets) continue
+    const topics = new Map([...node.parents, ...node.meets].flatMap(topicsAbove).map((topic) => [topic.name, topic]))
+    const meeting = groups.filter((group) => [...topics.keys()].some((name) => group.has(name)))
+    groups = [...groups.filter((group) => !meeting.includes(group)), new Map([...meeting.flatMap((group) => [...group]), ...topics])]
+  }
+  return groups.map((group) => [...group.values()]).filter((group) => group.length > 1)
 }

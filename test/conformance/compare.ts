@@ -23,6 +23,7 @@ export const compare = (
     ...differences('describe', expected.describe, actual.describe),
     ...differences('branches', expected.branches ?? {}, actual.branches ?? {}),
     ...differences('subtopologies', subTopologies(expected.subtopologies), subTopologies(actual.subtopologies)),
+    ...differences('copartition', copartition(expected.copartition), copartition(actual.copartition)),
     ...differences('internalTopics', internalTopics(expected.internalTopics), internalTopics(actual.internalTopics)),
     ...(expected.events ? runDifferences(expected, mayLoseWindows ? withoutWhatJavaLost(expected, actual) : actual) : []),
   ]
@@ -86,6 +87,9 @@ const isOptimizerDefect = (error: JavaError | undefined): boolean =>
 /** Sub-topologies that only read a pattern have no topics before they run: Java leaves them out, we list them empty. */
 const subTopologies = (of: Readonly<Record<string, SubTopologyTopics>> = {}): unknown =>
   Object.fromEntries(Object.entries(of).filter(([, { sources }]) => sources.length > 0))
+
+/** Groups in no particular order. */
+const copartition = (groups: Observed['copartition'] = []): readonly string[] => groups.map((group) => group.join(' ')).sort()
 
 /**
  * Left out: commit topics, and how long deletes stay readable in a changelog. Both are ours on purpose: exactly-once without a

@@ -78,7 +78,7 @@ const branchesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, 
     ),
   )
 
-const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'internalTopics'> => {
+const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'copartition' | 'internalTopics'> => {
   const internal = topology.internalTopics(applicationId)
   const subs = topology.subTopologies.map(({ id, name, sourceTopics, sinks, stores }) => {
     const fixed = sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [topicName(topic, applicationId)]))
@@ -96,7 +96,10 @@ const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'interna
     name,
     { kind, ...(partitions === undefined ? {} : { partitions }), config },
   ])
-  return { subtopologies: Object.fromEntries(subs), internalTopics: Object.fromEntries(internalTopics) }
+  const copartition = topology.subTopologies.flatMap((sub) =>
+    sub.copartitioned.map((group) => group.map((topic) => topicName(topic, applicationId)).sort()),
+  )
+  return { subtopologies: Object.fromEntries(subs), copartition, internalTopics: Object.fromEntries(internalTopics) }
 }
 
 const feed = async (scenario: Scenario, driver: TopologyTestDriver, log: string[]): Promise<readonly EventResult<unknown>[]> => {

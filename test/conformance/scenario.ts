@@ -117,6 +117,7 @@ export interface StepArgs {
   readonly reducer?: Expression
   readonly initializer?: Expression
   readonly aggregator?: Expression
+  readonly joiner?: Expression
   readonly merger?: Expression
   readonly adder?: Expression
   readonly subtractor?: Expression
@@ -201,6 +202,7 @@ export interface Observations<E> {
   readonly branches?: Readonly<Record<string, readonly string[]>>
   readonly queryableStoreNames?: Readonly<Record<string, string | null>>
   readonly subtopologies?: Readonly<Record<string, SubTopologyTopics>>
+  readonly copartition?: readonly (readonly string[])[]
   readonly internalTopics?: Readonly<Record<string, InternalTopicConfig>>
   readonly events?: readonly EventResult<E>[]
   readonly stores?: Readonly<Record<string, { readonly kind: string; readonly entries?: readonly unknown[] }>>

@@ -1,4 +1,5 @@
 import type {
+  Aggregated,
   Branched,
   KGroupedStream,
   KGroupedTable,
@@ -36,6 +37,7 @@ interface Verb {
 }
 
 type Stream = KStream<unknown, unknown>
+type Table = KTable<unknown, unknown>
 type Draw<On> = (on: On, args: StepArgs, scene: Scene, other: unknown) => unknown
 
 const onBuilder = (gives: Kind, draw: Draw<undefined>): Verb => ({
@@ -70,6 +72,12 @@ const byValue =
   ({ mapper, withKey }: StepArgs) =>
   (value: unknown, key: unknown) =>
     evaluate(mapper, withKey ? { key, value } : { value })
+
+const byBothSides =
+  ({ joiner, withKey }: StepArgs) =>
+  (left: unknown, right: unknown, key: unknown) =>
+    evaluate(joiner, withKey ? { left, right, key } : { left, right })
+const tableJoinOf = (args: StepArgs) => aggregatedOf(args) as Aggregated<unknown, NonNullable<unknown>>
 
 /** Java's KeyValue is our `[key, value]`; whatever else a mapper gives goes to the operator as it is. */
 const entryOf = (value: unknown): readonly [unknown, unknown] =>
@@ -154,6 +162,13 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     mapValues: onTable('table', (table, args) =>
       table.mapValues(byValue(args), aggregatedOf(args) as Parameters<typeof table.mapValues>[1]),
     ),
+    'join table': onTable('table', (table, args, _scene, other) => table.join(other as Table, byBothSides(args), tableJoinOf(args))),
+    'leftJoin table': onTable('table', (table, args, _scene, other) =>
+      table.leftJoin(other as Table, byBothSides(args), tableJoinOf(args)),
+    ),
+    'outerJoin table': onTable('table', (table, args, _scene, other) =>
+      table.outerJoin(other as Table, byBothSides(args), tableJoinOf(args)),
+    ),
     groupBy: onTable('grouped table', (table, args) => {
       const mapper = byKeyAndValue(args.mapper)
       return table.groupBy((key, value) => entryOf(mapper(key, value)), groupedOf(args))
@@ -224,6 +239,12 @@ const byAggregator = (expression: Expression | undefined) => (key: unknown, valu
 
 const noScope: Scope = {}
 
+/** The verb of a kind; one that is another verb for another second object has that one's kind in its name. */
+export const verbOf = (kind: Kind, op: string, other: Kind | undefined): Verb | undefined => {
+  const name = other === undefined || Object.hasOwn(verbs[kind], op) ? op : `${op} ${other}`
+  return Object.hasOwn(verbs[kind], name) ? verbs[kind][name] : undefined
+}
+
 const sessionAggregate = (sessions: SessionWindowedKStream<unknown, unknown>, args: StepArgs): unknown =>
   sessions.aggregate(
     () => evaluate(args.initializer, noScope),
@@ -243,10 +264,10 @@ export const drawSteps = (steps: readonly Step[], scene: Scene): ReadonlyMap<str
   const { drawn } = scene
   for (const { id, op, on = [], args = {} } of steps) {
     const target = on[0] === undefined ? { kind: 'nothing' as const, object: undefined } : drawn.get(on[0])
-    const verb = target && verbs[target.kind][op]
+    const other = on[1] === undefined ? undefined : drawn.get(on[1])
+    const verb = target && verbOf(target.kind, op, other?.kind)
     if (!verb) throw new Error(`step ${id ?? op}: ${op} is not defined on ${target?.kind ?? `the unknown step ${on[0]}`}`)
-    const other = on[1] === undefined ? undefined : drawn.get(on[1])?.object
-    const object = verb.draw(target.object, args, scene, other)
+    const object = verb.draw(target.object, args, scene, other?.object)
     if (id !== undefined && verb.gives) drawn.set(id, { kind: verb.gives, object })
   }
   return drawn

@@ -2,7 +2,7 @@ import { handlersKnown } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
 import type { MaterializedSpec, Scenario, SerdeSpec, Step } from './scenario.ts'
 import { missingSerde } from './serdes.ts'
-import { type Kind, verbs } from './steps.ts'
+import { type Kind, verbOf } from './steps.ts'
 
 /** What a scenario needs and the project, or this interpreter, does not have yet. */
 export interface Missing {
@@ -32,8 +32,10 @@ const missingVerbs = (steps: readonly Step[]): readonly string[] => {
   for (const { id, op, on = [] } of withNested(steps)) {
     const kind = on[0] === undefined ? 'nothing' : kinds.get(on[0])
     if (!kind) continue
-    const verb = Object.hasOwn(verbs[kind], op) ? verbs[kind][op] : undefined
-    if (!verb) missing.add(kind === 'nothing' ? op : `${kind}.${op}`)
+    const other = on[1] === undefined ? undefined : kinds.get(on[1])
+    if (on[1] !== undefined && !other) continue
+    const verb = verbOf(kind, op, other)
+    if (!verb) missing.add(kind === 'nothing' ? op : `${kind}.${op}${other === undefined ? '' : ` ${other}`}`)
     else if (id !== undefined && verb.gives) kinds.set(id, verb.gives)
   }
   return [...missing]
@@ -98,6 +100,7 @@ const observed = new Set([
   'branches',
   'queryableStoreNames',
   'subtopologies',
+  'copartition',
   'internalTopics',
   'events',
   'stores',

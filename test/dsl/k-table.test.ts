@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { KTable } from '../../src/dsl/k-table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { TopologyTestDriver } from '../../src/testing/topology-test-driver.ts'
 import { json, type Mode, modes, strings } from './run.ts'
@@ -170,6 +171,61 @@ describe.each(modes)('a table (new task: %s)', (mode) => {
       cities.slice(0, 4),
     )
     expect(found).toEqual(['"3"=1 @10', '"3"=0 @20', '"6"=1 @20', '"6"=0 @20', '"3"=1 @20', '"3"=2 @20', '"3"=2 @30'])
+  })
+
+  const sides: readonly Input[] = [
+    ['in', 'a', 'l1', 10],
+    ['other', 'a', 'r1', 5],
+    ['in', 'a', 'l2', 20],
+    ['other', 'a', null, 30],
+    ['other', 'b', 'r2', 40],
+    ['in', 'a', null, 50],
+    ['in', null, 'lost', 60],
+  ]
+  type Sides = Readonly<Record<'left' | 'right', KTable<string, string>>>
+  const show = (left: string | null, right: string | null, key: string) => `${key}:${left}+${right}`
+  const join = (draw: (sides: Sides) => KTable<string, string>) =>
+    outOf(
+      mode,
+      (builder) =>
+        void draw({ left: builder.table('in', strings), right: builder.table('other', strings) })
+          .toStream()
+          .to('out', json()),
+      sides,
+    )
+
+  it('joined has a row where both tables have one, at the later time of the two', async () => {
+    expect(await join(({ left, right }) => left.join(right, show))).toEqual({
+      lines: ['"a"="a:l1+r1" @10', '"a"="a:l2+r1" @20', '"a"=null @30'],
+      dropped: 1,
+    })
+  })
+
+  it('joined from the left has a row where that one has', async () => {
+    const { lines: found } = await join(({ left, right }) => left.leftJoin(right, show))
+    expect(found).toEqual(['"a"="a:l1+null" @10', '"a"="a:l1+r1" @10', '"a"="a:l2+r1" @20', '"a"="a:l2+null" @30', '"a"=null @50'])
+  })
+
+  it.each([{}, { store: { name: 'joined', ...json<string, string>() } }])(
+    'joined from both sides has a row where one of them has (%o)',
+    async (options) => {
+      const { lines: found } = await join(({ left, right }) => left.outerJoin(right, show, options))
+      expect(found).toEqual([
+        ...['"a"="a:l1+null" @10', '"a"="a:l1+r1" @10', '"a"="a:l2+r1" @20', '"a"="a:l2+null" @30'],
+        ...['"b"="b:null+r2" @40', '"a"=null @50'],
+      ])
+    },
+  )
+
+  it('joined is joined anew for each look-up where it has no store', async () => {
+    const { lines: found } = await join(({ left, right }) =>
+      left
+        .join(right, show)
+        .filter((_key, row) => row.includes('l2'))
+        .mapValues((row) => row.toUpperCase())
+        .leftJoin(left.outerJoin(right, show), (one, both) => `${one} of ${both}`),
+    )
+    expect(found.filter((line, at) => found.indexOf(line) === at)).toEqual(['"a"="A:L2+R1 of a:l2+r1" @20', '"a"=null @30'])
   })
 })
 

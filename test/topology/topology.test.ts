@@ -161,6 +161,31 @@ describe('internal topics', () => {
     })
   })
 
+  it('have as many partitions as the topics that they are joined with, which must be equal', () => {
+    const builder = new StreamsBuilder()
+    const moved = (topic: string, name: string) =>
+      builder
+        .stream(topic, strings)
+        .selectKey((_key, value) => value)
+        .repartition({ ...strings, name })
+        .toTable()
+    const table = builder.table('table', strings)
+    moved('wide', 'one').join(table, (one) => one)
+    moved('narrow', 'two').join(moved('other', 'three'), (two) => two)
+    const counts = (given: number) =>
+      builder.build().partitionCounts('app', new Map(Object.entries({ wide: 6, narrow: 2, other: given, table: 4 })))
+    const of = (topics: ReadonlyMap<string, number>) => ['one', 'two', 'three'].map((name) => topics.get(`app-${name}-repartition`))
+    expect(of(counts(3))).toEqual([4, 3, 3])
+    const same = new StreamsBuilder()
+    same.table('a', strings).join(same.table('b', strings), (a) => a)
+    expect(() => same.build().partitionCounts('app', new Map(Object.entries({ a: 1, b: 2 })))).toThrow(
+      expect.objectContaining({
+        code: 'TOPIC_MISMATCH',
+        message: 'Topics that are joined must have the same number of partitions: a has 1, b has 2',
+      }),
+    )
+  })
+
   it('cannot be counted while a source topic is not there', () => {
     expect(() => wordCount().partitionCounts('app', new Map())).toThrow(
       expect.objectContaining({ code: 'TOPIC_MISSING', message: 'The topology reads topic "lines", which does not exist' }),

@@ -16,6 +16,7 @@ import { Serdes } from '../serde/serdes.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { SessionWindows, SlidingWindows, Windows } from '../topology/windows.ts'
+import { CogroupedKStream } from './cogrouped-k-stream.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { keyValueStore, materializedOf, storedTable, storeNameOf } from './materialize.ts'
@@ -23,6 +24,7 @@ import type { Aggregated, Grouped } from './options.ts'
 import { SessionWindowedKStream } from './session-windowed-k-stream.ts'
 import { TimeWindowedKStream } from './time-windowed-k-stream.ts'
 import { fixedWindows, slidingWindows } from './window-kinds.ts'
+import type { Grouping } from './windowed-aggregation.ts'
 
 /** Records grouped by key, to be folded into a table (Kafka's `KGroupedStream`, D-30). */
 export class KGroupedStream<K, V> {
@@ -33,6 +35,11 @@ export class KGroupedStream<K, V> {
   constructor(place: Place<K, V>, grouped: Grouped<K, V>) {
     this.#place = { ...place, keySerde: grouped.keySerde ?? place.keySerde, valueSerde: grouped.valueSerde ?? place.valueSerde }
     this.#topicName = grouped.name === undefined ? undefined : checkName(grouped.name)
+  }
+
+  /** For the other forms of aggregation, which draw below it. */
+  get grouping(): Grouping<K, V> {
+    return { place: this.#place, repartitioned: (storeName) => this.#repartitioned(storeName) }
   }
 
   /** Counts the records of each key; those with a null key or value do not count. */
@@ -53,11 +60,16 @@ export class KGroupedStream<K, V> {
     return this.#fold(aggregatePrefix, aggregateFold(initializer, aggregator), { defaultSerde: undefined, options })
   }
 
+  /** Begins a table into which further groupings with the same keys may go. */
+  cogroup<A>(aggregator: Aggregator<K, V, A>): CogroupedKStream<K, A> {
+    return new CogroupedKStream<K, A>(new Map()).cogroup(this, aggregator)
+  }
+
   /** Folds per window instead of over all time. */
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
   windowedBy(windows: Windows | SlidingWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: Windows | SlidingWindows | SessionWindows): TimeWindowedKStream<K, V> | SessionWindowedKStream<K, V> {
-    const grouping = { place: this.#place, repartitioned: (storeName: string) => this.#repartitioned(storeName) }
+    const { grouping } = this
     if ('inactivityGapMs' in windows) return new SessionWindowedKStream(grouping, windows)
     return new TimeWindowedKStream(grouping, 'windowsFor' in windows ? fixedWindows(windows) : slidingWindows(windows))
   }

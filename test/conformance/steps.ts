@@ -1,6 +1,7 @@
 import type {
   Aggregated,
   Branched,
+  CogroupedKStream,
   KGroupedStream,
   KGroupedTable,
   KStream,
@@ -18,7 +19,7 @@ import { Pair, show } from './values.ts'
 import { windowsOf } from './windows.ts'
 
 /** What a step is called on; `nothing`: the builder. */
-export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'grouped table' | 'windowed stream' | 'split'
+export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'grouped table' | 'windowed stream' | 'cogrouped stream' | 'split'
 
 /** What the steps of one scenario share. */
 export interface Scene {
@@ -59,6 +60,13 @@ const onGrouped = (gives: Kind, draw: Draw<KGroupedStream<unknown, unknown>>): V
 const onGroupedTable = (draw: Draw<KGroupedTable<unknown, unknown>>): Verb => ({
   gives: 'table',
   draw: (on, args, scene, other) => draw(on as KGroupedTable<unknown, unknown>, args, scene, other),
+})
+
+type Grouped = KGroupedStream<unknown, unknown>
+
+const onCogrouped = (gives: Kind, draw: Draw<CogroupedKStream<unknown, unknown>>): Verb => ({
+  gives,
+  draw: (on, args, scene, other) => draw(on as CogroupedKStream<unknown, unknown>, args, scene, other),
 })
 
 const onWindowed = (gives: Kind, draw: Draw<TimeWindowedKStream<unknown, unknown>>): Verb => ({
@@ -211,8 +219,17 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
         aggregatedOf(args),
       ),
     ),
+    cogroup: onGrouped('cogrouped stream', (grouped, args) => grouped.cogroup(byAggregator(args.aggregator))),
     windowedBy: onGrouped('windowed stream', (grouped, { windows = { type: 'none' } }) =>
       grouped.windowedBy(windowsOf(windows) as Windows & SessionWindows),
+    ),
+  },
+  'cogrouped stream': {
+    cogroup: onCogrouped('cogrouped stream', (cogrouped, args, _scene, other) =>
+      cogrouped.cogroup(other as Grouped, byAggregator(args.aggregator)),
+    ),
+    aggregate: onCogrouped('table', (cogrouped, args) =>
+      cogrouped.aggregate(() => evaluate(args.initializer, noScope), aggregatedOf(args)),
     ),
   },
   'windowed stream': {

@@ -8,6 +8,8 @@ import type { SlidingWindows, Windows } from '../topology/windows.ts'
 /** What tells windows that a timestamp decides from those that slide with the records. */
 export interface WindowKind<K, V> {
   readonly sizeMs: number
+  /** Where the record's time alone tells its windows. */
+  readonly windowsFor?: Windows['windowsFor']
   readonly retention: Retention
   /** Why windows of this kind cannot be sent when they close; undefined: they can. */
   readonly neverCloses: string | undefined
@@ -28,6 +30,7 @@ export const fixedWindows = <K, V>(windows: Windows): WindowKind<K, V> => {
   const unlimited = 'ON_WINDOW_CLOSE emit strategy cannot be used for UnlimitedWindows'
   return {
     sizeMs,
+    windowsFor: (timestamp) => windows.windowsFor(timestamp),
     retention: {
       leastMs: sizeMs + graceMs,
       refusal: (store, retentionMs) =>

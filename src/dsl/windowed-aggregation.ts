@@ -4,6 +4,7 @@ import type { Windowed } from '../serde/windowed.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
+import type { Windows } from '../topology/windows.ts'
 import type { Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { materializedOf, storedTable, storeNameOf } from './materialize.ts'
@@ -29,13 +30,15 @@ export interface WindowedAggregation<A> {
   readonly retention: Retention
   /** The key serde of the table, for what is written to topics. */
   readonly windowed: (inner: AnySerde) => AnySerde
+  /** Where a time alone tells which rows are read. */
+  readonly windowsFor?: Windows['windowsFor'] | undefined
   readonly supplier: (storeName: string, oldValues: boolean) => ProcessorNode['supplier']
 }
 
 /** Draws store and node of one windowed aggregation. Throws TOPOLOGY_INVALID where the store would forget too early. */
 export const drawWindowed = <K, V, A>(
   { place, repartitioned }: Grouping<K, V>,
-  { prefix, options, defaultSerde, kind, retention, windowed, supplier }: WindowedAggregation<A>,
+  { prefix, options, defaultSerde, kind, retention, windowed, windowsFor, supplier }: WindowedAggregation<A>,
 ): KTable<Windowed<K>, A> => {
   const { drawing } = place
   const materialized: Materialized<unknown, A> = materializedOf(options.store) ?? {}
@@ -64,6 +67,7 @@ export const drawWindowed = <K, V, A>(
         stores: [storeName],
         keepsKey: false,
         readsByKey: [],
+        ...(windowsFor ? { readsWindows: [{ store: storeName, windowsFor }] } : {}),
       },
     ],
   })

@@ -1,5 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
+import { windowStoreKey } from '../serde/windowed.ts'
 import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
 import { type AnySerde, type SourceNode, type StoreSpec, type TopologyNode, topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
@@ -24,12 +25,12 @@ export interface TaskPlan {
   readonly handlers: ExceptionHandlers
 }
 
-/** Processing a record of `topic` reads the row of `store` under the record's key. */
+/** Processing a record of `topic` reads rows of `store` that its key, and its time where there are windows, tell. */
 export interface PrefetchRule {
   readonly topic: string
   readonly store: string
-  /** The key of the row for the key bytes of a record. */
-  readonly keyOf: (bytes: Uint8Array) => Uint8Array
+  /** The keys of the rows for the key bytes of a record and its time. */
+  readonly keysOf: (bytes: Uint8Array, timestamp: number) => readonly Uint8Array[]
 }
 
 export const planOf = (topology: Topology, applicationId: string, sub: SubTopology): TaskPlan => planNodes(topology, applicationId, [sub])
@@ -82,7 +83,21 @@ const rulesBelow = (
       if (node.kind !== 'processor' || !node.parents.includes(name)) continue
       for (const store of node.readsByKey) {
         const spec = stores.find((it) => it.name === store)
-        if (spec) rules.push({ topic, store, keyOf: transcode(source.keySerde, spec.keySerde, topic) })
+        const rowKey = spec && transcode(source.keySerde, spec.keySerde, topic)
+        if (rowKey) rules.push({ topic, store, keysOf: (bytes) => [rowKey(bytes)] })
+      }
+      for (const { store, windowsFor } of node.readsWindows ?? []) {
+        const spec = stores.find((it) => it.name === store)
+        const inner = spec && transcode(source.keySerde, spec.keySerde, topic)
+        if (!inner) continue
+        rules.push({
+          topic,
+          store,
+          keysOf: (bytes, timestamp) => {
+            const key = inner(bytes)
+            return windowsFor(timestamp).map(({ startMs }) => windowStoreKey(key, startMs))
+          },
+        })
       }
       if (node.keepsKey) visit(node.name)
     }

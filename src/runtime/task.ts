@@ -81,11 +81,11 @@ export class Task {
   async prefetch(topic: string, records: readonly FetchedRecord[]): Promise<void> {
     const rules = this.#options.plan.prefetch.filter((rule) => rule.topic === topic)
     await Promise.all(
-      rules.map(({ store, keyOf }) => {
-        const keys = records.flatMap(({ key }) => {
+      rules.map(({ store, keysOf }) => {
+        const keys = records.flatMap(({ key, timestamp }) => {
           if (key === null) return []
           try {
-            return [keyOf(key)]
+            return keysOf(key, timestamp)
           } catch {
             // a key that cannot be read fails where it is processed, with its offset
             return []

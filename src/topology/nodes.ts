@@ -1,6 +1,7 @@
 import type { AnyProcessorSupplier } from '../processor/processor.ts'
 import type { Headers, RecordMetadata } from '../processor/record.ts'
 import type { Serde } from '../serde/serde.ts'
+import type { Window } from '../serde/windowed.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: nodes of different types stand in one graph; the DSL's types guard the edges
 export type AnySerde = Serde<any>
@@ -49,6 +50,8 @@ export interface ProcessorNode {
   readonly keepsKey: boolean
   /** Stores that it reads with exactly the key of the record that it gets. */
   readonly readsByKey: readonly string[]
+  /** Windowed stores that it reads with that key and the windows of the record's time. */
+  readonly readsWindows?: readonly { readonly store: string; readonly windowsFor: (timestamp: number) => readonly Window[] }[]
   /**
    * It brings records of equal keys together: its parents' and those of these nodes, whose stores it reads. The topics of all
    * must have the same number of partitions (co-partitioning, S-38).

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { planOf, planWhole, subTopologyNamed } from '../../src/runtime/plan.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
+import { hopping } from '../../src/topology/windows.ts'
 import { strings } from './scene.ts'
 
 /** Lines are counted by word, through a repartition topic. */
@@ -81,7 +82,19 @@ describe('the plan of a sub-topology', () => {
       .groupByKey()
       .count({ store: { name: 'counts', keySerde: Serdes.json() } })
     const [rule] = planWhole(builder.build(), 'app').prefetch
-    expect(Buffer.from(rule?.keyOf(Serdes.long.serialize(258, '')) ?? []).toString()).toBe('258')
+    expect(Buffer.from(rule?.keysOf(Serdes.long.serialize(258, ''), 0)[0] ?? []).toString()).toBe('258')
+  })
+
+  it('prefetches a row for each window that the time of a record tells', () => {
+    const builder = new StreamsBuilder()
+    builder
+      .stream('words', strings)
+      .groupByKey()
+      .windowedBy(hopping({ sizeMs: 10, advanceMs: 5, graceMs: 0 }))
+      .count({ store: 'counts' })
+    const [rule] = planWhole(builder.build(), 'app').prefetch
+    const keys = rule?.keysOf(Buffer.from('k'), 7).map((key) => Buffer.from(key).toString('hex'))
+    expect(keys).toEqual(['6b000000000000000000000000', '6b000000000000000500000000'])
   })
 
   it('may be one over all sub-topologies, as the test driver runs them', () => {

@@ -5,7 +5,18 @@ export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KGroupedTable } from './dsl/k-grouped-table.ts'
 export { KStream } from './dsl/k-stream.ts'
 export { KTable } from './dsl/k-table.ts'
-export type { Aggregated, Consumed, ConsumedTable, Grouped, Materialized, Named, Printed, Produced, Repartitioned } from './dsl/options.ts'
+export type {
+  Aggregated,
+  Consumed,
+  ConsumedTable,
+  Grouped,
+  Joined,
+  Materialized,
+  Named,
+  Printed,
+  Produced,
+  Repartitioned,
+} from './dsl/options.ts'
 export { SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
 export { StreamsBuilder } from './dsl/streams-builder.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'

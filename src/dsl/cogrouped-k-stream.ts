@@ -77,7 +77,7 @@ export class CogroupedKStream<K, A> {
             kind: 'processor',
             name,
             parents: [],
-            supplier: aggregate(storeName, fold, oldValues),
+            supplier: aggregate(storeName, fold, { oldValues, initial: initializer }),
             stores: [storeName],
             keepsKey: true,
             readsByKey: [storeName],
@@ -94,7 +94,6 @@ export class CogroupedKStream<K, A> {
       aggregations.map(({ node }) => node),
       logicalNode({
         name,
-        merges: true,
         nodes: [{ kind: 'processor', name, parents: [], supplier, stores: [], keepsKey: true, readsByKey: [], meets: [] }],
       }),
     )

@@ -47,7 +47,7 @@ export class KGroupedStream<K, V> {
     const named = typeof options.store === 'string' || options.store?.name !== undefined
     // Java uses up one number more for a Materialized without a name
     if (options.store !== undefined && !named) this.#place.drawing.names.store(aggregatePrefix)
-    return this.#fold(aggregatePrefix, countFold, { defaultSerde: Serdes.long, options })
+    return this.#fold(aggregatePrefix, countFold, { defaultSerde: Serdes.long, initial: () => 0, options })
   }
 
   /** Combines the values of each key pairwise; the first one is taken as it is. */
@@ -57,7 +57,7 @@ export class KGroupedStream<K, V> {
 
   /** Folds the values of each key into an aggregate that may have another type. */
   aggregate<A>(initializer: Initializer<A>, aggregator: Aggregator<K, V, A>, options: Aggregated<K, A> = {}): KTable<K, A> {
-    return this.#fold(aggregatePrefix, aggregateFold(initializer, aggregator), { defaultSerde: undefined, options })
+    return this.#fold(aggregatePrefix, aggregateFold(initializer, aggregator), { defaultSerde: undefined, initial: initializer, options })
   }
 
   /** Begins a table into which further groupings with the same keys may go. */
@@ -77,7 +77,11 @@ export class KGroupedStream<K, V> {
   #fold<A>(
     prefix: string,
     fold: Fold<K, V, A>,
-    { defaultSerde, options }: { readonly defaultSerde: Serde<A> | undefined; readonly options: Aggregated<K, A> },
+    {
+      defaultSerde,
+      initial,
+      options,
+    }: { readonly defaultSerde: Serde<A> | undefined; readonly initial?: Initializer<A>; readonly options: Aggregated<K, A> },
   ): KTable<K, A> {
     const { drawing } = this.#place
     const materialized = materializedOf(options.store) ?? {}
@@ -93,7 +97,7 @@ export class KGroupedStream<K, V> {
           kind: 'processor',
           name,
           parents: [],
-          supplier: aggregate(storeName, fold, oldValues),
+          supplier: aggregate(storeName, fold, { oldValues, initial }),
           stores: [storeName],
           keepsKey: true,
           readsByKey: [storeName],

@@ -11,6 +11,7 @@ import { type ForeachAction, peek } from '../operators/peek.ts'
 import { type Printed, print } from '../operators/print.ts'
 import { repartition } from '../operators/repartition.ts'
 import { selectKey } from '../operators/select-key.ts'
+import type { ValueJoiner } from '../operators/table-join.ts'
 import type { Serde } from '../serde/serde.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
@@ -18,9 +19,10 @@ import type { TopicNameExtractor } from '../topology/nodes.ts'
 import { BranchedKStream } from './branched-k-stream.ts'
 import { tableOfStream } from './derive-table.ts'
 import { drawOperator, type Place } from './drawing.ts'
+import { joinStreamTable } from './join-stream-table.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
-import { KTable } from './k-table.ts'
-import type { Aggregated, Grouped, Named, Produced, Repartitioned } from './options.ts'
+import { KTable, placeOf } from './k-table.ts'
+import type { Aggregated, Grouped, Joined, Named, Produced, Repartitioned } from './options.ts'
 
 /** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
 export class KStream<K, V> {
@@ -123,6 +125,17 @@ export class KStream<K, V> {
   /** Groups by the key as it is; repartitions only if the key may have changed since the last topic. */
   groupByKey(grouped: Grouped<K, V> = {}): KGroupedStream<K, V> {
     return new KGroupedStream(this.#place, grouped)
+  }
+
+  /** Joins each record with the row that the table has for its key now; without one there is no result (D-23). */
+  join<VO, VR>(table: KTable<K, VO>, joiner: ValueJoiner<K, V, VO, VR>, joined: Joined<K, V> = {}): KStream<K, VR> {
+    const spec = { left: false, joiner: joiner as ValueJoiner<K, V, VO | null, VR>, joined }
+    return new KStream(joinStreamTable(this.#place, placeOf(table), spec))
+  }
+
+  /** Joins each record with the row that the table has for its key now, or with null; a null key is joined with null. */
+  leftJoin<VO, VR>(table: KTable<K, VO>, joiner: ValueJoiner<K, V, VO | null, VR>, joined: Joined<K, V> = {}): KStream<K, VR> {
+    return new KStream(joinStreamTable(this.#place, placeOf(table), { left: true, joiner, joined }))
   }
 
   /** The table whose updates are the records of the stream: null deletes, null keys are dropped. Repartitions if the key may have changed. */

@@ -17,9 +17,18 @@ import type { KStream } from './k-stream.ts'
 import type { TablePlace } from './materialize.ts'
 import type { Aggregated, Grouped, Named } from './options.ts'
 
+let openPlace: <K, V>(table: KTable<K, V>) => TablePlace<K, V>
+
+/** Where the table stands, for verbs of other objects that take a table. */
+export const placeOf = <K, V>(table: KTable<K, V>): TablePlace<K, V> => openPlace(table)
+
 /** A table that a stream of updates keeps current (Kafka's `KTable`, section 1.5). */
 export class KTable<K, V> {
   readonly #place: TablePlace<K, V>
+
+  static {
+    openPlace = (table) => table.#place
+  }
 
   constructor(place: TablePlace<K, V>) {
     this.#place = place

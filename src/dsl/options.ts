@@ -60,3 +60,9 @@ export interface Aggregated<K, V> extends Named {
 export interface ConsumedTable<K, V> extends Consumed<K, V> {
   readonly store?: string | Omit<Materialized<K, V>, 'keySerde' | 'valueSerde'>
 }
+
+/** How a stream is joined (Java's `Joined`, D-63): the serdes of its repartition topic, if it needs one, and the name of both. */
+export interface Joined<K, V> extends Named {
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+}

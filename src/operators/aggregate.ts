@@ -29,18 +29,25 @@ export const reduceFold =
   (_key, value, before) =>
     before === null ? value : reducer(before, value)
 
+export interface AggregateOptions<A> {
+  /** Changes tell the aggregate before (S-16). */
+  readonly oldValues: boolean
+  /** Where there was none it is what the fold began with: so does Kafka tell it, if the store is not cached. */
+  readonly initial?: Initializer<A> | undefined
+}
+
 /**
  * Folds the records of each key into a row of `store` (`KStreamAggregate`, `KStreamReduce`, D-30). A null key or value is
  * dropped and counted; a null result deletes the row, and the next record of the key starts anew. The row's time is the
  * latest of its records, or the record's own where there was no row (S-01). A cached store forwards at the commit (S-15).
  */
 export const aggregate =
-  <K, V, A>(store: string, fold: Fold<K, V, A>, oldValues = false): AnyProcessorSupplier =>
+  <K, V, A>(store: string, fold: Fold<K, V, A>, { oldValues, initial }: AggregateOptions<A>): AnyProcessorSupplier =>
   () => {
     let context: ProcessorContext<K, Change<A>>
     let rows: TableRows<K, A>
     const update = ({ key, value, timestamp, headers }: Record<K, V>, row: ValueAndTimestamp<A> | null) => {
-      const before = row === null ? null : row.value
+      const before = row === null ? (initial?.() ?? null) : row.value
       const time = row === null ? timestamp : Math.max(timestamp, row.timestamp)
       return rows.update({ key, value: fold(key, value, before) ?? null, timestamp: time, headers }, before)
     }

@@ -1,12 +1,12 @@
 import type { LogicalNodeSpec, RepartitionSpec } from '../topology/logical.ts'
 import type { Names } from '../topology/naming.ts'
-import type { AnySerde, StreamPartitioner } from '../topology/nodes.ts'
+import type { AnySerde, StreamPartitioner, TopologyNode } from '../topology/nodes.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { filter } from './filter.ts'
 
 /**
  * Filter, sink and source around a repartition topic (`OptimizableRepartitionNode`, S-33). Null keys are dropped by the
- * filter, silently. Three numbers are used up whether or not the nodes are named by them. `prefix` names the topic.
+ * filter, silently, unless a join below has use for them. Three numbers are used up whether or not the nodes are named by them. `prefix` names the topic.
  */
 export const repartition = (
   names: Names,
@@ -24,21 +24,10 @@ export const repartition = (
   const { partitioner, ...facts } = spec
   const { keySerde, valueSerde } = facts
   const ref = { name: topic, internal: true }
-  return {
-    name: source,
-    repartition: { ...facts, topic },
-    nodes: [
-      {
-        kind: 'processor',
-        name: keepKeyed,
-        parents: [],
-        supplier: filter((key) => key !== null).supplier,
-        stores: [],
-        keepsKey: true,
-        readsByKey: [],
-      },
-      { kind: 'sink', name: sink, parents: [keepKeyed], topic: ref, keySerde, valueSerde, ...(partitioner && { partitioner }) },
-      { kind: 'source', name: source, topics: [ref], keySerde, valueSerde, timestampExtractor: failOnInvalidTimestamp },
-    ],
-  }
+  const nodes = (keeps: (key: unknown) => boolean): readonly TopologyNode[] => [
+    { kind: 'processor', name: keepKeyed, parents: [], supplier: filter(keeps).supplier, stores: [], keepsKey: true, readsByKey: [] },
+    { kind: 'sink', name: sink, parents: [keepKeyed], topic: ref, keySerde, valueSerde, ...(partitioner && { partitioner }) },
+    { kind: 'source', name: source, topics: [ref], keySerde, valueSerde, timestampExtractor: failOnInvalidTimestamp },
+  ]
+  return { name: source, repartition: { ...facts, topic, withNullKeys: nodes(() => true) }, nodes: nodes((key) => key !== null) }
 }

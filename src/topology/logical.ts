@@ -14,6 +14,8 @@ export interface LogicalNodeSpec {
   readonly changesKey?: boolean
   readonly changesValue?: boolean
   readonly merges?: boolean
+  /** It has use for records with a null key: a repartition right above keeps them. */
+  readonly takesNullKeys?: boolean
   readonly source?: SourceNode
   readonly repartition?: RepartitionSpec
   /** The one topic whose records are the rows of the node's store, if it has one. */
@@ -28,6 +30,8 @@ export interface RepartitionSpec {
   readonly partitions?: number
   /** Only repartitions that the library made may be merged. */
   readonly mergeable: boolean
+  /** The nodes that let null keys pass, in place of the node's own. */
+  readonly withNullKeys?: readonly TopologyNode[]
 }
 
 /** A node in place: edges keep insertion order, as Java's LinkedHashSets do. */

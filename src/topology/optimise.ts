@@ -119,6 +119,18 @@ const repartitionsByKeyChanger = (graph: LogicalGraph): ReadonlyMap<LogicalNode,
   return new Map([...byChanger].map(([changer, nodes]) => [changer, [...nodes]]))
 }
 
+/** Repartitions right above a join that has use for null keys let them pass (Kafka's `NodesWithRelaxedNullKeyJoinDownstream`), always. */
+export const keepNullKeys = (graph: LogicalGraph): void => {
+  const keepAbove = (node: LogicalNode): void => {
+    for (const parent of node.parents) {
+      const { repartition } = parent.spec
+      if (repartition?.withNullKeys) parent.spec = { ...parent.spec, nodes: repartition.withNullKeys }
+      if (!repartition) keepAbove(parent)
+    }
+  }
+  for (const node of graph.nodes) if (node.spec.takesNullKeys) keepAbove(node)
+}
+
 /** The nearest node upwards that fits, itself included; of several ways up the last one that finds something counts, as in Kafka. */
 const findUp = (node: LogicalNode, fits: (node: LogicalNode) => boolean): LogicalNode | undefined => {
   if (fits(node)) return node

@@ -2,6 +2,7 @@ import type {
   Consumed,
   ConsumedTable,
   Grouped,
+  Joined,
   Materialized,
   Named,
   Produced,
@@ -121,4 +122,10 @@ export const consumedTableOf = ({ consumed, materialized }: StepArgs): ConsumedT
 const serdesOnly = ({ key, value }: MaterializedSpec = {}): ConsumedSpec => ({
   ...(key === undefined ? {} : { key }),
   ...(value === undefined ? {} : { value }),
+})
+
+/** Only the left side is ever written to a topic. */
+export const joinedOf = ({ joined: { left, ...spec } = {} }: StepArgs): Joined<unknown, unknown> => ({
+  ...serdesOf({ ...spec, ...(left === undefined ? {} : { value: left }) }),
+  ...nameOf(spec),
 })

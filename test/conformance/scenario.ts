@@ -118,6 +118,7 @@ export interface StepArgs {
   readonly initializer?: Expression
   readonly aggregator?: Expression
   readonly joiner?: Expression
+  readonly joined?: { readonly name?: string; readonly key?: SerdeSpec; readonly left?: SerdeSpec; readonly graceMs?: number }
   readonly merger?: Expression
   readonly adder?: Expression
   readonly subtractor?: Expression

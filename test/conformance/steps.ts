@@ -13,7 +13,17 @@ import type {
   Windows,
 } from 'millrace'
 import { evaluate, holds, type Scope } from './expressions.ts'
-import { aggregatedOf, consumedOf, consumedTableOf, groupedOf, namedOf, producedOf, repartitionedOf, topicExtractorOf } from './options.ts'
+import {
+  aggregatedOf,
+  consumedOf,
+  consumedTableOf,
+  groupedOf,
+  joinedOf,
+  namedOf,
+  producedOf,
+  repartitionedOf,
+  topicExtractorOf,
+} from './options.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
 import { Pair, show } from './values.ts'
 import { windowsOf } from './windows.ts'
@@ -149,6 +159,8 @@ const streamVerbs: Readonly<Record<string, Verb>> = {
   }),
   groupByKey: onStream('grouped stream', (stream, args) => stream.groupByKey(groupedOf(args))),
   groupBy: onStream('grouped stream', (stream, args) => stream.groupBy(byKeyAndValue(args.mapper), groupedOf(args))),
+  'join table': onStream('stream', (stream, args, _scene, other) => stream.join(other as Table, byBothSides(args), joinedOf(args))),
+  'leftJoin table': onStream('stream', (stream, args, _scene, other) => stream.leftJoin(other as Table, byBothSides(args), joinedOf(args))),
   toTable: onStream('table', (stream, args) => stream.toTable(aggregatedOf(args) as Parameters<Stream['toTable']>[0])),
   to: onStream(undefined, (stream, args) =>
     stream.to(args.extractor ? topicExtractorOf(args.extractor) : (args.topic ?? ''), producedOf(args.produced)),

@@ -84,6 +84,7 @@ const stepFeatures = ({ topology }: Scenario): readonly string[] =>
     return [
       ...serdeFeatures([consumed, produced, grouped, materialized].flatMap(({ key, value }) => [key, value])),
       ...(typeof extractor === 'string' && !Object.hasOwn(timestampExtractors, extractor) ? [`timestamp extractor ${extractor}`] : []),
+      ...(args.joined?.graceMs === undefined ? [] : ['grace of a stream-table join']),
       ...storeFeatures(materialized),
       ...(op === 'windowedBy' && args.windows && !knownWindows.has(args.windows.type) ? [`${args.windows.type} windows`] : []),
     ]

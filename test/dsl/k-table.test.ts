@@ -1,25 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { KTable } from '../../src/dsl/k-table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
-import { TopologyTestDriver } from '../../src/testing/topology-test-driver.ts'
-import { json, type Mode, modes, strings } from './run.ts'
+import { json, modes, outOf, strings, type TopicInput } from './run.ts'
 
-type Input = readonly [topic: string, key: string | null, value: string | null, timestamp: number]
-
-/** What comes out at `out` of records on several topics, as `key=value @time`. */
-const outOf = async (mode: Mode, draw: (builder: StreamsBuilder) => void, inputs: readonly Input[]) => {
-  const builder = new StreamsBuilder()
-  draw(builder)
-  await using driver = new TopologyTestDriver(builder.build(), { cutAfter: mode })
-  for (const [topic, key, value, timestamp] of inputs) await driver.createInputTopic(topic, strings).pipeInput(key, value, { timestamp })
-  const records = driver.createOutputTopic('out', json()).readRecords()
-  return {
-    lines: records.map(({ key, value, timestamp }) => `${JSON.stringify(key)}=${JSON.stringify(value)} @${timestamp}`),
-    dropped: driver.dropped,
-  }
-}
-
-const updates: readonly Input[] = [
+const updates: readonly TopicInput[] = [
   ['in', 'a', 'x', 10],
   ['in', null, 'lost', 20],
   ['in', 'a', 'y', 5],
@@ -45,9 +29,9 @@ describe.each(modes)('a table (new task: %s)', (mode) => {
     expect({ lines, dropped }).toEqual({ lines: ['"a"="x" @10', '"a"="y" @5', ...nothing, '"a"=null @40'], dropped: 1 })
   })
 
-  const lines = async (draw: (builder: StreamsBuilder) => void, inputs: readonly Input[] = updates) =>
+  const lines = async (draw: (builder: StreamsBuilder) => void, inputs: readonly TopicInput[] = updates) =>
     (await outOf(mode, draw, inputs)).lines
-  const values: readonly Input[] = [
+  const values: readonly TopicInput[] = [
     ['in', 'a', 'no', 10],
     ['in', 'a', 'yes', 20],
     ['in', 'a', 'no', 30],
@@ -111,7 +95,7 @@ describe.each(modes)('a table (new task: %s)', (mode) => {
     expect({ found, dropped }).toEqual({ found: ['"a"="x" @10', '"a"=null @40'], dropped: 0 })
   })
 
-  const cities: readonly Input[] = [
+  const cities: readonly TopicInput[] = [
     ['in', 'ann', 'rome', 10],
     ['in', 'bob', 'rome', 20],
     ['in', 'ann', 'oslo', 5],
@@ -173,7 +157,7 @@ describe.each(modes)('a table (new task: %s)', (mode) => {
     expect(found).toEqual(['"3"=1 @10', '"3"=0 @20', '"6"=1 @20', '"6"=0 @20', '"3"=1 @20', '"3"=2 @20', '"3"=2 @30'])
   })
 
-  const sides: readonly Input[] = [
+  const sides: readonly TopicInput[] = [
     ['in', 'a', 'l1', 10],
     ['other', 'a', 'r1', 5],
     ['in', 'a', 'l2', 20],

@@ -44,3 +44,18 @@ export const run = async (
 /** Only the lines of `out`, without the topic. */
 export const out = async (...args: Parameters<typeof run>): Promise<readonly string[]> =>
   (await run(...args)).lines.map((line) => line.replace('out: ', ''))
+
+export type TopicInput = readonly [topic: string, key: string | null, value: string | null, timestamp: number]
+
+/** What comes out at `out` of records on several topics, as `key=value @time`. */
+export const outOf = async (mode: Mode, draw: (builder: StreamsBuilder) => void, inputs: readonly TopicInput[]) => {
+  const builder = new StreamsBuilder()
+  draw(builder)
+  await using driver = new TopologyTestDriver(builder.build(), { cutAfter: mode })
+  for (const [topic, key, value, timestamp] of inputs) await driver.createInputTopic(topic, strings).pipeInput(key, value, { timestamp })
+  const records = driver.createOutputTopic('out', json()).readRecords()
+  return {
+    lines: records.map(({ key, value, timestamp }) => `${JSON.stringify(key)}=${JSON.stringify(value)} @${timestamp}`),
+    dropped: driver.dropped,
+  }
+}

@@ -49,7 +49,7 @@ describe.skipIf(endpoint === null)('millrace start, given what cannot work', { t
     expect(await positions('poison')).toEqual(before)
   })
 
-  it('refuses a key and a row that the table cannot hold, before anything is written', async () => {
+  it('refuses a key that the table cannot hold, before anything is written', async () => {
     const words = await runCli([
       'start',
       'word-count',
@@ -63,6 +63,16 @@ describe.skipIf(endpoint === null)('millrace start, given what cannot work', { t
     const partition = Number(/task counts-repartition\/(\d)/.exec(words.stderr)?.[1])
     const [changelog] = await ports().reader.bounds([{ topic: 'long-key-counts-changelog', partition }], soon())
     expect(changelog?.highWatermark).toBe(0)
+  })
+
+  it('refuses a row that the table cannot hold, before anything is written', async () => {
+    const input = file('large.jsonl', `${JSON.stringify({ key: 'k', value: 'x'.repeat(410 * 1024) })}\n`)
+    const notes = await runCli(['start', 'notes', '--quiet', ...where('large-row'), '--input', input], undefined, fixtures)
+    expect({ code: notes.code, stdout: notes.stdout }).toEqual({ code: 1, stdout: '' })
+    expect(notes.stderr).toMatch(/^\s*error: .*store 'notebooks' of task notes\/\d: .*the limit is \d+ bytes/)
+    const partitions = [0, 1, 2, 3].map((partition) => ({ topic: 'large-row-notebooks-changelog', partition }))
+    const bounds = await ports().reader.bounds(partitions, soon())
+    expect(bounds.map(({ highWatermark }) => highWatermark)).toEqual([0, 0, 0, 0])
   })
 
   it('says within seconds that nobody answers at the brokers, or at the table', async () => {

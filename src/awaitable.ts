@@ -1,8 +1,6 @@
 /** A value that is usually there at once and a promise only on a real miss. */
 export type Awaitable<T> = T | Promise<T>
 
-export const isPromise = <T>(value: Awaitable<T>): value is Promise<T> => value instanceof Promise
-
 /** Goes on at once when the value is there; awaits only a promise. */
 export const andThen = <T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> =>
   value instanceof Promise ? value.then(next) : next(value)

@@ -15,6 +15,11 @@ export const query = async (name: string, storeName: string, key: string, option
     const known = topology.subTopologies.flatMap((it) => it.stores.map((one) => one.name)).join(', ') || 'none'
     throw new StreamsError('INPUT_INVALID', `${name} has no store "${storeName}"`, { remedy: `Choose one of: ${known}` })
   }
+  if (store.kind !== 'timestamped-key-value') {
+    throw new StreamsError('INPUT_INVALID', `Store "${storeName}" has windows: a key alone does not name one of its rows`, {
+      remedy: 'Read its changelog or the output topic instead.',
+    })
+  }
   if (options.brokers === undefined) {
     throw new StreamsError('CONFIG_INVALID', 'An embedded table is gone with its process: --brokers and --table-endpoint are missing', {
       remedy: 'Say where the application runs: --brokers HOST:PORT --table-endpoint URL',

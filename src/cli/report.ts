@@ -1,4 +1,5 @@
 import type { LocalEngine } from '../local/local-engine.ts'
+import { rowKeySerde } from '../runtime/task-stores.ts'
 import type { TableBackend } from '../state/backend.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
@@ -59,13 +60,13 @@ const readStore = async (
 ): Promise<[key: unknown, value: unknown][]> => {
   const deadlineMs = Date.now() + 60_000
   const rows: [unknown, unknown][] = []
+  const keys = rowKeySerde(store)
   const partitions = engine.partitionsOf(`${applicationId}-${sub.name}-commits`)
   for (let partition = 0; partition < partitions; partition++) {
     const task = { subTopology: sub.name, partition }
     const gen = (await table.readTask(task, deadlineMs))?.checkpoint?.gen ?? 0
     for await (const page of table.query({ ...task, gen, store: store.name }, deadlineMs)) {
-      for (const { key, value } of page)
-        if (value) rows.push([store.keySerde.deserialize(key, ''), store.valueSerde.deserialize(value, '')])
+      for (const { key, value } of page) if (value) rows.push([keys.deserialize(key, ''), store.valueSerde.deserialize(value, '')])
     }
   }
   return rows

@@ -112,7 +112,7 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
       },
       invoke: async (event) => {
         const { reply, error } = await invoke(event)
-        if (error instanceof StreamsError && !error.retryable) failure.reject(error)
+        if (error !== undefined && !(error instanceof StreamsError && error.retryable)) failure.reject(error)
         return reply
       },
     })

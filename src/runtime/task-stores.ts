@@ -3,7 +3,7 @@ import { sessionWindowed, windowStoreKeys } from '../serde/windowed.ts'
 import type { Rows } from '../state/rows.ts'
 import { TimestampedStore } from '../state/timestamped-store.ts'
 import { WindowedStore } from '../state/windowed-store.ts'
-import type { StoreSpec } from '../topology/nodes.ts'
+import type { AnySerde, StoreSpec } from '../topology/nodes.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: stores of different types stand in one map; the DSL's types guard the edges
 export type TaskStore = TimestampedStore<any, any>
@@ -16,16 +16,37 @@ export interface TaskStoreOptions {
   readonly remembered: Map<string, number>
 }
 
-/** A store of a running task. One with windows is a store whose keys are windowed. */
-export const openStore = (spec: StoreSpec, { changelog, rows, holder, remembered }: TaskStoreOptions): TaskStore => {
-  const common = { name: spec.name, changelog, valueSerde: spec.valueSerde, caching: spec.caching, rows, holder }
+/** The serde of a store's row keys: of one with windows the keys are windowed. */
+export const rowKeySerde = (spec: StoreSpec): AnySerde => {
   switch (spec.kind) {
     case 'timestamped-key-value':
-      return new TimestampedStore({ ...common, keySerde: spec.keySerde })
+      return spec.keySerde
+    case 'timestamped-window':
+      return windowStoreKeys(spec.keySerde, spec.windowSizeMs)
+    case 'session':
+      return sessionWindowed(spec.keySerde)
+    default:
+      return spec satisfies never
+  }
+}
+
+/** A store of a running task. One with windows is a store whose keys are windowed. */
+export const openStore = (spec: StoreSpec, { changelog, rows, holder, remembered }: TaskStoreOptions): TaskStore => {
+  const common = {
+    name: spec.name,
+    changelog,
+    keySerde: rowKeySerde(spec),
+    valueSerde: spec.valueSerde,
+    caching: spec.caching,
+    rows,
+    holder,
+  }
+  switch (spec.kind) {
+    case 'timestamped-key-value':
+      return new TimestampedStore(common)
     case 'timestamped-window':
       return new WindowedStore({
         ...common,
-        keySerde: windowStoreKeys(spec.keySerde, spec.windowSizeMs),
         innerSerde: spec.keySerde,
         retentionMs: spec.retentionMs,
         timeOf: ({ startMs }) => startMs,
@@ -34,7 +55,6 @@ export const openStore = (spec: StoreSpec, { changelog, rows, holder, remembered
     case 'session':
       return new WindowedStore({
         ...common,
-        keySerde: sessionWindowed(spec.keySerde),
         innerSerde: spec.keySerde,
         retentionMs: spec.retentionMs,
         timeOf: ({ endMs }) => endMs,

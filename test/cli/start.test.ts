@@ -38,6 +38,25 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
     expect(columns(flow, 'counts-repartition')).toMatchObject({ 'records in': 11, 'state writes': 8 })
   })
 
+  it('shows the rows of a store with windows by key and window', async () => {
+    const lines = [1_000, 9_000, 12_000].map((timestamp) => JSON.stringify({ key: 'home', value: 'x', timestamp }))
+    const input = file('visits.jsonl', `${lines.join('\n')}\n`)
+    const { code, stdout } = await runCli(
+      ['start', 'visits', '--quiet', '--input', input],
+      undefined,
+      join(import.meta.dirname, 'fixtures'),
+    )
+    const [rows = ''] = stdout.trim().split('\n\n')
+    expect(code).toBe(0)
+    expect(rows.split('\n').map((line) => line.trim().split(/\s{2,}/))).toEqual([
+      ['Store per-window: 2 rows'],
+      ['key', 'value'],
+      [expect.stringMatching(/^-+$/), '-----'],
+      ['{"key":"home","window":{"startMs":0,"endMs":10000}}', '2'],
+      ['{"key":"home","window":{"startMs":10000,"endMs":20000}}', '1'],
+    ])
+  })
+
   it('reads standard input', async () => {
     const { code, stdout } = await runCli(['start', 'word-count', '--quiet', '--input', '-'], 'one two two\n')
     expect(code).toBe(0)

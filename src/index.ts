@@ -30,6 +30,24 @@ export type {
   ProductionExceptionHandler,
 } from './processor/exception-handlers.ts'
 export type { Header, Headers, Record, RecordMetadata } from './processor/record.ts'
+export type {
+  Entries,
+  KeyValueStore,
+  PrefixSerializer,
+  ReadOnlyKeyValueStore,
+  ReadOnlySessionStore,
+  ReadOnlyWindowStore,
+  SessionStore,
+  SessionStoreWithHeaders,
+  StateStore,
+  TimestampedKeyValueStore,
+  TimestampedKeyValueStoreWithHeaders,
+  TimestampedWindowStore,
+  TimestampedWindowStoreWithHeaders,
+  ValueAndTimestamp,
+  ValueTimestampHeaders,
+  WindowStore,
+} from './processor/store.ts'
 export { type Serde, serde, type ValueOf } from './serde/serde.ts'
 export { Serdes } from './serde/serdes.ts'
 export type { Window, Windowed } from './serde/windowed.ts'

@@ -15,7 +15,7 @@ export const query = async (name: string, storeName: string, key: string, option
     const known = topology.subTopologies.flatMap((it) => it.stores.map((one) => one.name)).join(', ') || 'none'
     throw new StreamsError('INPUT_INVALID', `${name} has no store "${storeName}"`, { remedy: `Choose one of: ${known}` })
   }
-  if (store.kind !== 'timestamped-key-value') {
+  if (store.kind !== 'key-value') {
     throw new StreamsError('INPUT_INVALID', `Store "${storeName}" has windows: a key alone does not name one of its rows`, {
       remedy: 'Read its changelog or the output topic instead.',
     })

@@ -28,7 +28,8 @@ export const keyValueStore = <K, V>(
     readonly valueSerde?: AnySerde | undefined
   },
 ): StoreSpec => ({
-  kind: 'timestamped-key-value',
+  kind: 'key-value',
+  holds: 'timestamped',
   name,
   keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
   valueSerde: drawing.valueSerde(materialized.valueSerde, `the value of store ${name}`),

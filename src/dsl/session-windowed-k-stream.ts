@@ -90,7 +90,7 @@ export class SessionWindowedKStream<K, V> {
     return drawWindowed<K, V, A>(this.#grouping, {
       ...given,
       prefix,
-      kind: { kind: 'session' },
+      kind: { kind: 'session', holds: 'values' },
       retention: retentionOf(windows),
       windowed: (inner) => Serdes.sessionWindowed(inner),
       supplier: (store, oldValues) => sessionWindowAggregate(windows, fold, { store, emit: this.#emit, oldValues }),

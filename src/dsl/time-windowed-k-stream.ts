@@ -93,7 +93,7 @@ export class TimeWindowedKStream<K, V> {
     return drawWindowed<K, V, A>(this.#grouping, {
       ...given,
       prefix,
-      kind: { kind: 'timestamped-window', windowSizeMs: sizeMs },
+      kind: { kind: 'window', holds: 'timestamped', windowSizeMs: sizeMs, retainDuplicates: false },
       retention,
       windowsFor,
       windowed: (inner) => Serdes.timeWindowed(inner, sizeMs),

@@ -19,7 +19,9 @@ export interface Grouping<K, V> {
 }
 
 /** What a windowed store is, beyond what every store is. */
-type WindowedStoreKind = Pick<WindowStoreSpec, 'kind' | 'windowSizeMs'> | Pick<SessionStoreSpec, 'kind'>
+type WindowedStoreKind =
+  | Pick<WindowStoreSpec, 'kind' | 'holds' | 'windowSizeMs' | 'retainDuplicates'>
+  | Pick<SessionStoreSpec, 'kind' | 'holds'>
 
 /** What the kinds of windows say of their aggregations. */
 export interface WindowedAggregation<A> {

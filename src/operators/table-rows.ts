@@ -2,7 +2,7 @@ import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
-import type { CacheableStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { CacheableStore, StoreWithCache, ValueAndTimestamp } from '../processor/store.ts'
 
 /** A node's own rows: what is written goes downstream as a change, at once or, where the store is cached, at the commit (S-15). */
 export interface TableRows<K, V> {
@@ -18,7 +18,7 @@ export const openTableRows = <K, V>(
   store: string,
   oldValues: boolean,
 ): TableRows<K, V> => {
-  const rows = context.getStateStore<CacheableStore<K, V>>(store)
+  const rows = context.getStateStore<StoreWithCache<CacheableStore<K, V>>>(store).cacheable
   rows.onFlush((change) => context.forward(change), oldValues)
   const update: TableRows<K, V>['update'] = ({ key, value, timestamp, headers }, before) => {
     rows.put(key, value === null ? null : { value, timestamp })

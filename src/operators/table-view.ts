@@ -1,5 +1,5 @@
 import type { Awaitable } from '../awaitable.ts'
-import type { StateStore, TimestampedKeyValueStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { CacheableStore, StateStore, StoreWithCache, ValueAndTimestamp } from '../processor/store.ts'
 
 /** The row of a key with its time; null where there is none. */
 export type Lookup<K, V> = (key: K) => Awaitable<ValueAndTimestamp<V> | null>
@@ -25,7 +25,7 @@ export interface TableFacts<K, V> {
 export const storeView = <K, V>(store: string): TableView<K, V> => ({
   stores: [store],
   open: (context) => {
-    const rows = context.getStateStore<TimestampedKeyValueStore<K, V>>(store)
+    const rows = context.getStateStore<StoreWithCache<CacheableStore<K, V>>>(store).cacheable
     return (key) => rows.get(key)
   },
 })

@@ -2,7 +2,7 @@ import { type Awaitable, forEachInOrder } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
-import type { CacheableWindowedStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { CacheableWindowedStore, StoreWithCache, ValueAndTimestamp } from '../processor/store.ts'
 import type { Windowed } from '../serde/windowed.ts'
 import { openTableRows } from './table-rows.ts'
 
@@ -40,7 +40,7 @@ export const openWindowedRows = <K, A>(
   context: RowsContext<K, A>,
   { store: name, emit, oldValues }: WindowedRowsOptions,
 ): WindowedRows<K, A> => {
-  const store = context.getStateStore<CacheableWindowedStore<K, A>>(name)
+  const store = context.getStateStore<StoreWithCache<CacheableWindowedStore<K, A>>>(name).cacheable
   const everyUpdate = emit === 'onWindowUpdate'
   const sent = everyUpdate ? openTableRows(context, name, oldValues) : undefined
   const [timeName, closeName] = [`${name}/stream-time`, `${name}/closed`]

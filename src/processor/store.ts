@@ -1,7 +1,7 @@
 import type { Awaitable } from '../awaitable.ts'
 import type { Window, Windowed } from '../serde/windowed.ts'
 import type { Change } from './change.ts'
-import type { Record } from './record.ts'
+import type { Headers, Record } from './record.ts'
 
 export interface StateStore {
   readonly name: string
@@ -13,30 +13,128 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
+/** A value with event time and headers of its last update (Kafka's `ValueTimestampHeaders`, KIP-1271). */
+export interface ValueTimestampHeaders<V> extends ValueAndTimestamp<V> {
+  readonly headers: Headers
+}
+
+/** Key and value, in the order of the store: unsigned byte order of the serialized keys. */
+export type Entries<K, V> = readonly (readonly [K, V])[]
+
+/** How a prefix becomes bytes: a serde of keys or of parts of keys. */
+export interface PrefixSerializer<P> {
+  serialize(prefix: P, topic: string): Uint8Array
+}
+
+/**
+ * Kafka's `ReadOnlyKeyValueStore` (P-08). Bounds are inclusive, null is open. A range is read whole: ask for narrow ones where
+ * the store is large.
+ */
 export interface ReadOnlyKeyValueStore<K, V> extends StateStore {
   /** null where there is none. */
   get(key: K): Awaitable<V | null>
-  /** Inclusive bounds, a missing one is open; unsigned byte order of the serialized keys, as in Kafka. */
-  range(from: K | null, to: K | null): Awaitable<readonly (readonly [K, V])[]>
-  all(): Awaitable<readonly (readonly [K, V])[]>
+  range(from: K | null, to: K | null): Awaitable<Entries<K, V>>
+  reverseRange(from: K | null, to: K | null): Awaitable<Entries<K, V>>
+  all(): Awaitable<Entries<K, V>>
+  reverseAll(): Awaitable<Entries<K, V>>
+  /** The entries whose key bytes begin with those of `prefix`. */
+  prefixScan<P>(prefix: P, serializer: PrefixSerializer<P>): Awaitable<Entries<K, V>>
+  /** Counts by reading all entries. */
+  approximateNumEntries(): Awaitable<number>
 }
 
-/** Writes are buffered until the commit, hence synchronous; null deletes. */
+/** Kafka's `KeyValueStore`. Writes are buffered until the commit, hence synchronous; null deletes. */
 export interface KeyValueStore<K, V> extends ReadOnlyKeyValueStore<K, V> {
   put(key: K, value: V | null): void
+  /** Answers what is there; writes only where that is nothing. */
+  putIfAbsent(key: K, value: V | null): Awaitable<V | null>
+  putAll(entries: readonly (readonly [K, V | null])[]): void
+  /** Answers what was there. */
+  delete(key: K): Awaitable<V | null>
 }
 
 export type TimestampedKeyValueStore<K, V> = KeyValueStore<K, ValueAndTimestamp<V>>
+export type TimestampedKeyValueStoreWithHeaders<K, V> = KeyValueStore<K, ValueTimestampHeaders<V>>
+
+/**
+ * Kafka's `ReadOnlyWindowStore` (P-08): values by key and start of a window. Times are starts, Unix milliseconds, inclusive.
+ * What is older than the retention time, seen from the latest window that was put, is not found.
+ */
+export interface ReadOnlyWindowStore<K, V> extends StateStore {
+  /** The value of the window that begins at `startMs`. */
+  fetch(key: K, startMs: number): Awaitable<V | null>
+  /** Start and value of each window of the key that begins between two times, earliest first. */
+  fetch(key: K, fromMs: number, toMs: number): Awaitable<Entries<number, V>>
+  /** The same, latest first. */
+  backwardFetch(key: K, fromMs: number, toMs: number): Awaitable<Entries<number, V>>
+  /** Of all keys from one to another; a bound that is null is open. */
+  fetchRange(keyFrom: K | null, keyTo: K | null, fromMs: number, toMs: number): Awaitable<Entries<Windowed<K>, V>>
+  backwardFetchRange(keyFrom: K | null, keyTo: K | null, fromMs: number, toMs: number): Awaitable<Entries<Windowed<K>, V>>
+  fetchAll(fromMs: number, toMs: number): Awaitable<Entries<Windowed<K>, V>>
+  backwardFetchAll(fromMs: number, toMs: number): Awaitable<Entries<Windowed<K>, V>>
+  all(): Awaitable<Entries<Windowed<K>, V>>
+  backwardAll(): Awaitable<Entries<Windowed<K>, V>>
+}
+
+/** Kafka's `WindowStore`. With `retainDuplicates` a put adds an entry and null does nothing; without, null deletes. */
+export interface WindowStore<K, V> extends ReadOnlyWindowStore<K, V> {
+  /** Dropped and counted where the window is older than the retention time. */
+  put(key: K, value: V | null, windowStartMs: number): void
+}
+
+export type TimestampedWindowStore<K, V> = WindowStore<K, ValueAndTimestamp<V>>
+export type TimestampedWindowStoreWithHeaders<K, V> = WindowStore<K, ValueTimestampHeaders<V>>
+
+/** Kafka's `ReadOnlySessionStore` (P-08): values by key and session; both ends of a session belong to it. */
+export interface ReadOnlySessionStore<K, V> extends StateStore {
+  fetchSession(key: K, startMs: number, endMs: number): Awaitable<V | null>
+  /** Sessions of the key that end at or after one time and start at or before another, earliest end first. */
+  findSessions(key: K, earliestEndMs: number, latestStartMs: number): Awaitable<Entries<Windowed<K>, V>>
+  backwardFindSessions(key: K, earliestEndMs: number, latestStartMs: number): Awaitable<Entries<Windowed<K>, V>>
+  /** Of all keys from one to another; a bound that is null is open. */
+  findSessionsRange(
+    keyFrom: K | null,
+    keyTo: K | null,
+    bounds: { readonly earliestEndMs: number; readonly latestStartMs: number },
+  ): Awaitable<Entries<Windowed<K>, V>>
+  backwardFindSessionsRange(
+    keyFrom: K | null,
+    keyTo: K | null,
+    bounds: { readonly earliestEndMs: number; readonly latestStartMs: number },
+  ): Awaitable<Entries<Windowed<K>, V>>
+  fetch(key: K): Awaitable<Entries<Windowed<K>, V>>
+  backwardFetch(key: K): Awaitable<Entries<Windowed<K>, V>>
+  fetchRange(keyFrom: K | null, keyTo: K | null): Awaitable<Entries<Windowed<K>, V>>
+  backwardFetchRange(keyFrom: K | null, keyTo: K | null): Awaitable<Entries<Windowed<K>, V>>
+}
+
+/** Kafka's `SessionStore`. */
+export interface SessionStore<K, V> extends ReadOnlySessionStore<K, V> {
+  /** null removes. Dropped and counted where the session ended before the retention time. */
+  put(session: Windowed<K>, value: V | null): void
+  remove(session: Windowed<K>): void
+}
+
+export type SessionStoreWithHeaders<K, V> = SessionStore<K, { readonly value: V; readonly headers: Headers }>
 
 /** A store behind a write-back cache forwards one change per key at the commit, in the order of the last writes (S-15). */
-export interface CacheableStore<K, V> extends TimestampedKeyValueStore<K, V> {
+export interface CacheableStore<K, V> extends StateStore {
   readonly caching: boolean
+  get(key: K): Awaitable<ValueAndTimestamp<V> | null>
+  put(key: K, value: ValueAndTimestamp<V> | null): void
+  /** Every row, by the bytes of the keys. */
+  all(): Awaitable<Entries<K, ValueAndTimestamp<V>>>
   /** `oldValues`: the change tells the row before as well, for which the flush reads it (S-16). */
   onFlush(forward: (record: Record<K, Change<V>>) => Awaitable<void>, oldValues?: boolean): void
 }
 
-/** A store whose rows have a key and a window; `range` and `all` go by the bytes of both. */
+/** A store whose rows have a key and a window; `all` goes by the bytes of both. */
 export interface CacheableWindowedStore<K, V> extends CacheableStore<Windowed<K>, V> {
   /** The rows of one key from one window to another, both inclusive, in the order of the store. */
-  windowsOf(key: K, from: Window, to: Window): Awaitable<readonly (readonly [Windowed<K>, ValueAndTimestamp<V>])[]>
+  windowsOf(key: K, from: Window, to: Window): Awaitable<Entries<Windowed<K>, ValueAndTimestamp<V>>>
+}
+
+/** What the library's own operators see of a store that processors see in Kafka's form. */
+export interface StoreWithCache<C> extends StateStore {
+  readonly cacheable: C
 }

@@ -1,3 +1,5 @@
+import type { Headers } from '../processor/record.ts'
+import type { Row } from '../state/rows.ts'
 import { type CommitRecord, changelogHeaders, outputHeaders, writeCommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
@@ -20,9 +22,7 @@ export const writeChunk = async (
   const headers = changelogHeaders(commit.gen, commit.seq)
   const changelogs = effects.changes.flatMap(({ store, rows }): PartitionBatch[] => {
     const topic = plan.changelogs.get(store)
-    return topic === undefined
-      ? []
-      : [{ topic, partition, records: rows.map(({ key, value, timestamp }): LogRecord => ({ key, value, timestamp, headers })) }]
+    return topic === undefined ? [] : [{ topic, partition, records: rows.map((row) => changelogRecord(row, headers)) }]
   })
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, ports.clock.nowMs())] }
   const outputs = stamped(effects.outputs, plan.applicationId, commit.seq)
@@ -34,6 +34,14 @@ export const writeChunk = async (
     records: effects.outputs.reduce((sum, batch) => sum + batch.records.length, 0),
   }
 }
+
+/** A row as Kafka Streams writes it to a changelog: time and headers are the record's (F-06); ours come last. */
+const changelogRecord = ({ key, value, timestamp, headers: held }: Row, stamp: Headers): LogRecord => ({
+  key,
+  value,
+  timestamp,
+  headers: held === undefined || held.length === 0 ? stamp : [...held, ...stamp],
+})
 
 /** Records that leave the application say which transaction they came from; repartition topics stay as Kafka Streams writes them. */
 const stamped = (outputs: readonly PartitionBatch[], applicationId: string, seq: number): readonly PartitionBatch[] => {

@@ -66,6 +66,9 @@ export const outputHeaders = (seq: number): ((headers: Headers) => Headers) => {
   return (headers) => (headers.length === 0 ? alone : [...headers.filter(([name]) => name !== seqHeader), own])
 }
 
+/** What a changelog record has beside our own headers: those of a store that holds headers. */
+export const withoutStamp = (headers: Headers): Headers => headers.filter(([name]) => name !== genHeader && name !== seqHeader)
+
 /** gen and seq of a changelog record; a record of another writer has none. */
 export const changelogStamp = (headers: Headers): { readonly gen: number; readonly seq: number } | undefined => {
   const read = (name: string): number => Number(Buffer.from(headers.find(([it]) => it === name)?.[1] ?? []).toString('ascii') || Number.NaN)

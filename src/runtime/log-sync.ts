@@ -1,7 +1,7 @@
 import { StreamsError } from '../errors.ts'
 import type { Checkpoint } from '../state/backend.ts'
 import { keyId, type Row } from '../state/rows.ts'
-import { type CommitRecord, changelogStamp, readCommitRecord } from './commit-record.ts'
+import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedRecord, PartitionReader } from './ports.ts'
@@ -138,7 +138,8 @@ const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readon
     if (!stamp || key === null) continue
     if (stamp.seq > commit.seq) throw fenced(`a changelog has transaction ${stamp.seq}, the commit topic ${commit.seq}`)
     if (stamp.gen !== commit.gen) continue
-    rows.set(keyId(key), { key, value, timestamp, seq: stamp.seq })
+    const held = withoutStamp(headers)
+    rows.set(keyId(key), { key, value, timestamp, seq: stamp.seq, ...(held.length === 0 ? {} : { headers: held }) })
   }
   return [...rows.values()]
 }

@@ -50,8 +50,10 @@ export const stateRowsOf = (
 ): readonly StateRow[] => {
   const { nowMs, retentionMs, ...where } = at
   return rows.map((row) => {
-    const { key, value, timestamp } = row
+    const { key, value, timestamp, headers } = row
     const expiresAtSeconds = expiryOf(row, { nowMs, retentionMs })
-    return expiresAtSeconds === undefined ? { ...where, key, value, timestamp } : { ...where, key, value, timestamp, expiresAtSeconds }
+    const written =
+      headers === undefined || headers.length === 0 ? { ...where, key, value, timestamp } : { ...where, key, value, timestamp, headers }
+    return expiresAtSeconds === undefined ? written : { ...written, expiresAtSeconds }
   })
 }

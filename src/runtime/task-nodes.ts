@@ -17,7 +17,7 @@ export interface TaskScope {
   readonly clock: Clock
   readonly holder: ContextHolder
   readonly outputs: Outputs
-  readonly stores: ReadonlyMap<string, StateStore>
+  readonly stores: ReadonlyMap<string, { readonly api: StateStore }>
   readonly remembered: Map<string, number>
   /** Partition count of a topic; a promise where the cluster has to be asked. */
   partitionsOf(topic: string): Awaitable<number>
@@ -134,7 +134,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   }
 
   getStateStore<S extends StateStore>(name: string): S {
-    const store = this.#stores.includes(name) ? this.#scope.stores.get(name) : undefined
+    const store = this.#stores.includes(name) ? this.#scope.stores.get(name)?.api : undefined
     if (store) return store as S
     const connected = this.#stores.join(', ') || 'no store'
     throw new StreamsError('CONFIG_INVALID', `Node ${this.name} asks for store "${name}" but is connected to ${connected}`)

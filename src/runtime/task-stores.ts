@@ -1,12 +1,33 @@
+import type { Awaitable } from '../awaitable.ts'
 import type { ContextHolder } from '../processor/context.ts'
-import { sessionWindowed, windowStoreKeys } from '../serde/windowed.ts'
+import type { StateStore } from '../processor/store.ts'
+import { sessionWindowed, type Window, windowStoreKeys } from '../serde/windowed.ts'
+import { type Contents, timestamped, values, valuesWithHeaders, withHeaders } from '../state/contents.ts'
+import { KeyValueRows } from '../state/key-value-store.ts'
+import { RowStore } from '../state/row-store.ts'
 import type { Rows } from '../state/rows.ts'
-import { TimestampedStore } from '../state/timestamped-store.ts'
-import { WindowedStore } from '../state/windowed-store.ts'
-import type { AnySerde, StoreSpec } from '../topology/nodes.ts'
+import { SessionRows } from '../state/session-store.ts'
+import { WindowRows } from '../state/window-store.ts'
+import { WindowedRowStore } from '../state/windowed-row-store.ts'
+import type { AnySerde, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: stores of different types stand in one map; the DSL's types guard the edges
-export type TaskStore = TimestampedStore<any, any>
+type AnyRows = RowStore<any, any>
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type AnyContents = Contents<any, any>
+
+/** A store of a running task. */
+export interface TaskStore {
+  readonly name: string
+  /** What its processors get. */
+  readonly api: StateStore
+  /** Its rows as bytes. */
+  readonly rows: Rows
+  /** Its rows as the user's objects. */
+  readonly typed: AnyRows
+  /** Writes what is cached, which may forward. */
+  flush(): Awaitable<void>
+}
 
 export interface TaskStoreOptions {
   readonly changelog: string
@@ -14,14 +35,16 @@ export interface TaskStoreOptions {
   readonly holder: ContextHolder
   /** What the task keeps for the next one, by name. */
   readonly remembered: Map<string, number>
+  /** Counts what the store does not take. */
+  readonly dropped: (why: string) => void
 }
 
 /** The serde of a store's row keys: of one with windows the keys are windowed. */
 export const rowKeySerde = (spec: StoreSpec): AnySerde => {
   switch (spec.kind) {
-    case 'timestamped-key-value':
+    case 'key-value':
       return spec.keySerde
-    case 'timestamped-window':
+    case 'window':
       return windowStoreKeys(spec.keySerde, spec.windowSizeMs)
     case 'session':
       return sessionWindowed(spec.keySerde)
@@ -30,37 +53,53 @@ export const rowKeySerde = (spec: StoreSpec): AnySerde => {
   }
 }
 
-/** A store of a running task. One with windows is a store whose keys are windowed. */
-export const openStore = (spec: StoreSpec, { changelog, rows, holder, remembered }: TaskStoreOptions): TaskStore => {
-  const common = {
-    name: spec.name,
-    changelog,
-    keySerde: rowKeySerde(spec),
-    valueSerde: spec.valueSerde,
-    caching: spec.caching,
-    rows,
-    holder,
-  }
+const contentsOf = { values, timestamped, headers: withHeaders } as const
+const contentsOfSessions = { values, headers: valuesWithHeaders } as const
+
+export const openStore = (spec: StoreSpec, options: TaskStoreOptions): TaskStore => {
+  const { typed, api } = open(spec, options)
+  return { name: spec.name, api, typed, rows: options.rows, flush: () => typed.flush() }
+}
+
+const open = (spec: StoreSpec, options: TaskStoreOptions): { readonly typed: AnyRows; readonly api: StateStore } => {
+  const { holder, changelog, remembered, dropped } = options
   switch (spec.kind) {
-    case 'timestamped-key-value':
-      return new TimestampedStore(common)
-    case 'timestamped-window':
-      return new WindowedStore({
-        ...common,
-        innerSerde: spec.keySerde,
-        retentionMs: spec.retentionMs,
-        timeOf: ({ startMs }) => startMs,
-        remembered,
-      })
-    case 'session':
-      return new WindowedStore({
-        ...common,
-        innerSerde: spec.keySerde,
-        retentionMs: spec.retentionMs,
-        timeOf: ({ endMs }) => endMs,
-        remembered,
-      })
+    case 'key-value': {
+      const typed: AnyRows = new RowStore(rowStoreOptions(spec, options))
+      const contents: AnyContents = contentsOf[spec.holds]
+      return { typed, api: new KeyValueRows({ rows: typed, contents, holder, changelog }) }
+    }
+    case 'window': {
+      const { windowSizeMs, retainDuplicates } = spec
+      const rows = windowedRows(spec, options, ({ startMs }) => startMs)
+      const contents: AnyContents = contentsOf[spec.holds]
+      return { typed: rows, api: new WindowRows({ rows, contents, holder, windowSizeMs, retainDuplicates, remembered, dropped }) }
+    }
+    case 'session': {
+      const rows = windowedRows(spec, options, ({ endMs }) => endMs)
+      const contents: AnyContents = contentsOfSessions[spec.holds]
+      return { typed: rows, api: new SessionRows({ rows, contents, holder, dropped }) }
+    }
     default:
       return spec satisfies never
   }
 }
+
+const rowStoreOptions = (spec: StoreSpec, { changelog, rows, holder }: TaskStoreOptions) => ({
+  name: spec.name,
+  changelog,
+  keySerde: rowKeySerde(spec),
+  valueSerde: spec.valueSerde,
+  caching: spec.caching,
+  rows,
+  holder,
+})
+
+const windowedRows = (spec: WindowStoreSpec | SessionStoreSpec, options: TaskStoreOptions, timeOf: (window: Window) => number) =>
+  new WindowedRowStore<unknown, unknown>({
+    ...rowStoreOptions(spec, options),
+    innerSerde: spec.keySerde,
+    retentionMs: spec.retentionMs,
+    timeOf,
+    remembered: options.remembered,
+  })

@@ -220,7 +220,16 @@ export class Task {
     const { plan, partition, clock, partitionsOf, rowsOf } = this.#options
     for (const spec of plan.stores) {
       const changelog = plan.changelogs.get(spec.name) ?? spec.name
-      this.#stores.set(spec.name, openStore(spec, { changelog, rows: rowsOf(spec), holder: this.#holder, remembered: this.#remembered }))
+      this.#stores.set(
+        spec.name,
+        openStore(spec, {
+          changelog,
+          rows: rowsOf(spec),
+          holder: this.#holder,
+          remembered: this.#remembered,
+          dropped: (why) => this.#drop(spec.name, why),
+        }),
+      )
     }
     const scope: TaskScope = {
       applicationId: plan.applicationId,

@@ -74,17 +74,26 @@ export const windowStoreKey = (key: Uint8Array, startMs: number, sequence = 0): 
   return bytes
 }
 
-/** {@link windowStoreKey} as a serde, for stores without duplicates. */
-export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<Windowed<K>> => {
+/** A window's key where a store keeps duplicates: `sequence` tells them apart. */
+export interface StoredWindow<K> extends Windowed<K> {
+  readonly sequence?: number
+}
+
+/** {@link windowStoreKey} as a serde. */
+export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<StoredWindow<K>> => {
   const name = `window store ${inner.name}`
   return Object.freeze({
     name,
-    serialize: ({ key, window }: Windowed<K>, topic: string) => windowStoreKey(inner.serialize(key, topic), window.startMs),
+    serialize: ({ key, window, sequence = 0 }: StoredWindow<K>, topic: string) =>
+      windowStoreKey(inner.serialize(key, topic), window.startMs, sequence),
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - sequenceBytes - longBytes
       if (split < 0) throw tooShort(name, bytes)
       const startMs = at(bytes, split, topic)
-      return { key: inner.deserialize(bytes.subarray(0, split), topic) as K, window: { startMs, endMs: startMs + sizeMs } }
+      const window = { startMs, endMs: startMs + sizeMs }
+      const key = inner.deserialize(bytes.subarray(0, split), topic) as K
+      const sequence = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readInt32BE(bytes.length - sequenceBytes)
+      return sequence === 0 ? { key, window } : { key, window, sequence }
     },
   })
 }

@@ -1,10 +1,12 @@
 import type { Awaitable } from '../awaitable.ts'
+import type { Headers } from '../processor/record.ts'
 
 /** A row of a store as bytes. `value` null: deleted, or known not to exist. */
 export interface Row {
   readonly key: Uint8Array
   readonly value: Uint8Array | null
   readonly timestamp: number
+  readonly headers?: Headers
 }
 
 /** Reads rows of one store that are not in memory. */

@@ -1,15 +1,24 @@
 import { createMemoryTable } from '../adapters/memory/table.ts'
 import { StreamsError } from '../errors.ts'
-import type { ReadOnlyKeyValueStore, ValueAndTimestamp } from '../processor/store.ts'
+import { noHeaders } from '../processor/record.ts'
+import type {
+  KeyValueStore,
+  SessionStore,
+  SessionStoreWithHeaders,
+  StateStore,
+  TimestampedKeyValueStore,
+  TimestampedKeyValueStoreWithHeaders,
+  TimestampedWindowStore,
+  TimestampedWindowStoreWithHeaders,
+  WindowStore,
+} from '../processor/store.ts'
 import { type Effects, initialTimes, type TaskTimes } from '../runtime/effects.ts'
 import { planWhole, type TaskPlan } from '../runtime/plan.ts'
 import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { Task } from '../runtime/task.ts'
-import type { TaskStore } from '../runtime/task-stores.ts'
-import type { Windowed } from '../serde/windowed.ts'
 import { Rows } from '../state/rows.ts'
-import type { SourceNode } from '../topology/nodes.ts'
+import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
 import { TestInputTopic, TestOutputTopic, type TestTopicSerdes } from './test-topics.ts'
 
@@ -114,18 +123,37 @@ export class TopologyTestDriver implements AsyncDisposable {
     return [...this.#produced].filter(([, records]) => records.length > 0).map(([topic]) => topic)
   }
 
-  getTimestampedKeyValueStore<K, V>(name: string): ReadOnlyKeyValueStore<K, ValueAndTimestamp<V>> {
-    return this.#store(name)
+  /** A store as its processors see it; INPUT_INVALID for a name that the topology does not have, or for a store of another kind. */
+  getKeyValueStore<K, V>(name: string): KeyValueStore<K, V> {
+    return this.#store(name, { kind: 'key-value', holds: ['values'] })
   }
 
-  /** By key and session; a row has the time of the record that wrote it. */
-  getSessionStore<K, V>(name: string): ReadOnlyKeyValueStore<Windowed<K>, ValueAndTimestamp<V>> {
-    return this.#store(name)
+  getTimestampedKeyValueStore<K, V>(name: string): TimestampedKeyValueStore<K, V> {
+    return this.#store(name, { kind: 'key-value', holds: ['timestamped'] })
   }
 
-  /** By key and window. */
-  getTimestampedWindowStore<K, V>(name: string): ReadOnlyKeyValueStore<Windowed<K>, ValueAndTimestamp<V>> {
-    return this.#store(name)
+  getTimestampedKeyValueStoreWithHeaders<K, V>(name: string): TimestampedKeyValueStoreWithHeaders<K, V> {
+    return this.#store(name, { kind: 'key-value', holds: ['headers'] })
+  }
+
+  getWindowStore<K, V>(name: string): WindowStore<K, V> {
+    return this.#store(name, { kind: 'window', holds: ['values'] })
+  }
+
+  getTimestampedWindowStore<K, V>(name: string): TimestampedWindowStore<K, V> {
+    return this.#store(name, { kind: 'window', holds: ['timestamped'] })
+  }
+
+  getTimestampedWindowStoreWithHeaders<K, V>(name: string): TimestampedWindowStoreWithHeaders<K, V> {
+    return this.#store(name, { kind: 'window', holds: ['headers'] })
+  }
+
+  getSessionStore<K, V>(name: string): SessionStore<K, V> {
+    return this.#store(name, { kind: 'session', holds: ['values'] })
+  }
+
+  getSessionStoreWithHeaders<K, V>(name: string): SessionStoreWithHeaders<K, V> {
+    return this.#store(name, { kind: 'session', holds: ['headers'] })
   }
 
   /** Records dropped so far: null keys in aggregations, invalid timestamps and the like. */
@@ -146,11 +174,18 @@ export class TopologyTestDriver implements AsyncDisposable {
     await this.close()
   }
 
-  #store(name: string): TaskStore {
+  #store<S extends StateStore>(name: string, wanted: { readonly kind: StoreSpec['kind']; readonly holds: readonly string[] }): S {
+    const spec = this.#plan.stores.find((it) => it.name === name)
     const store = this.#task.store(name)
-    if (store) return store
-    const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
-    throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
+    if (!spec || !store) {
+      const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
+      throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
+    }
+    if (spec.kind === wanted.kind && wanted.holds.includes(spec.holds)) return store.api as S
+    const asked = `${wanted.kind} store of ${wanted.holds.join(' or ')}`
+    throw new StreamsError('INPUT_INVALID', `Store "${name}" is a ${spec.kind} store of ${spec.holds}, not a ${asked}`, {
+      remedy: 'Ask for it with the getter of its kind.',
+    })
   }
 
   #start(): Task {
@@ -196,7 +231,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#times = times
     for (const { store, rows } of changes) {
       const changelog = changelogs.get(store)
-      if (changelog) this.producedTo(changelog).push(...rows.map((row): LogRecord => ({ ...row, headers: [] })))
+      if (changelog) this.producedTo(changelog).push(...rows.map((row): LogRecord => ({ ...row, headers: row.headers ?? noHeaders })))
       await this.#table.put(
         stateRowsOf(rows, { subTopology, partition: 0, gen: 0, store, seq: this.#seq, nowMs: this.#wallClockMs }),
         farFuture,

@@ -75,19 +75,32 @@ export type TopologyNode = SourceNode | ProcessorNode | SinkNode
 /** A state store as declared. Keys are of the inner serde; windowed ones get their window in the store. */
 export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec
 
+/**
+ * What a processor sees of a row: the value alone (the row then has the time of the record that wrote it), value and time,
+ * or value, time and headers.
+ */
+export type Holds = 'values' | 'timestamped' | 'headers'
+
 export interface KeyValueStoreSpec extends StoreFacts {
-  readonly kind: 'timestamped-key-value'
+  readonly kind: 'key-value'
+  readonly holds: Holds
+  /** Only so many entries: beyond them the least recently used one goes. */
+  readonly maxEntries?: number
 }
 
 export interface WindowStoreSpec extends StoreFacts {
-  readonly kind: 'timestamped-window'
+  readonly kind: 'window'
+  readonly holds: Holds
   /** Infinity: a window without an end. */
   readonly windowSizeMs: number
   readonly retentionMs: number
+  /** Every put is an entry of its own. */
+  readonly retainDuplicates: boolean
 }
 
 export interface SessionStoreSpec extends StoreFacts {
   readonly kind: 'session'
+  readonly holds: 'values' | 'headers'
   readonly retentionMs: number
 }
 

@@ -1,5 +1,6 @@
-import { StreamsBuilder, type StreamsConfig, type Topology } from 'millrace'
+import { type Entries, StreamsBuilder, type StreamsConfig, type Topology, type ValueTimestampHeaders } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
+import type { Awaitable } from '../../src/awaitable.ts'
 import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { handlersOf } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
@@ -192,23 +193,50 @@ const sideOf = (
 }
 
 const storeKinds: Readonly<Record<StoreKind, string>> = {
-  'timestamped-key-value': 'keyValue',
-  'timestamped-window': 'window',
+  'key-value': 'keyValue',
+  window: 'window',
   session: 'session',
 }
 
 const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise<NonNullable<Observed['stores']>> => {
   const stores: Record<string, { readonly kind: string; readonly entries: readonly unknown[] }> = {}
-  for (const { name, kind } of topology.subTopologies.flatMap((sub) => sub.stores)) {
-    const entries = await driver.getTimestampedKeyValueStore(name).all()
-    stores[name] = {
-      kind: storeKinds[kind],
-      // Kafka's sessions have no time of their own
-      entries: entries.map(([key, { value, timestamp }]) => [
-        toJson(key),
-        kind === 'session' ? toJson(value) : { value: toJson(value), ts: timestamp },
-      ]),
+  for (const spec of topology.subTopologies.flatMap((sub) => sub.stores)) {
+    const entries = await entriesOf(spec, driver)
+    stores[spec.name] = {
+      kind: storeKinds[spec.kind],
+      entries: entries.map(([key, stored]) => [toJson(key), storedJson(spec.holds, stored)]),
     }
   }
   return stores
+}
+
+const entriesOf = ({ kind, holds, name }: StoreSpec, driver: TopologyTestDriver): Awaitable<Entries<unknown, unknown>> => {
+  switch (kind) {
+    case 'key-value':
+      if (holds === 'values') return driver.getKeyValueStore(name).all()
+      return holds === 'timestamped'
+        ? driver.getTimestampedKeyValueStore(name).all()
+        : driver.getTimestampedKeyValueStoreWithHeaders(name).all()
+    case 'window':
+      if (holds === 'values') return driver.getWindowStore(name).all()
+      return holds === 'timestamped'
+        ? driver.getTimestampedWindowStore(name).all()
+        : driver.getTimestampedWindowStoreWithHeaders(name).all()
+    case 'session':
+      return holds === 'values'
+        ? driver.getSessionStore(name).fetchRange(null, null)
+        : driver.getSessionStoreWithHeaders(name).fetchRange(null, null)
+    default:
+      return kind satisfies never
+  }
+}
+
+type Stored = Partial<ValueTimestampHeaders<unknown>>
+
+/** A stored value as README section 5.4 shows it. */
+const storedJson = (holds: StoreSpec['holds'], stored: unknown): unknown => {
+  if (holds === 'values') return toJson(stored)
+  const { value, timestamp, headers } = stored as Stored
+  const h = headers?.map(([header, bytes]) => [header, headerText(bytes)])
+  return { value: toJson(value), ...(timestamp === undefined ? {} : { ts: timestamp }), ...(h === undefined ? {} : { h }) }
 }

@@ -23,7 +23,16 @@ const sink = (name: string, parents: readonly string[]): SinkNode => ({
   ...strings,
 })
 const store = (name: string): StoreSpec => ({
-  ...{ kind: 'timestamped-key-value', name, keySerde: Serdes.string, valueSerde: Serdes.long, caching: true, logging: {}, named: true },
+  ...{
+    kind: 'key-value',
+    holds: 'timestamped',
+    name,
+    keySerde: Serdes.string,
+    valueSerde: Serdes.long,
+    caching: true,
+    logging: {},
+    named: true,
+  },
 })
 const topologyOf = (...nodes: readonly (SourceNode | ProcessorNode | SinkNode)[]) => {
   const topology = new Topology()

@@ -2,19 +2,19 @@ import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
 import { messageOf, StreamsError } from '../errors.ts'
 import type { Change } from '../processor/change.ts'
 import type { ContextHolder, RecordContext } from '../processor/context.ts'
-import { noHeaders, type Record } from '../processor/record.ts'
-import type { CacheableStore, ValueAndTimestamp } from '../processor/store.ts'
+import { type Headers, noHeaders, type Record } from '../processor/record.ts'
+import type { CacheableStore, Entries, ValueAndTimestamp } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
 import { keyId, type Row, type Rows } from './rows.ts'
 
 interface Cached<K, V> {
   readonly key: K
   readonly bytes: Uint8Array
-  readonly value: ValueAndTimestamp<V> | null
+  readonly value: Held<V> | null
   readonly context: RecordContext | undefined
 }
 
-export interface TimestampedStoreOptions<K, V> {
+export interface RowStoreOptions<K, V> {
   readonly name: string
   /** Given to the serdes as their topic, as Kafka Streams does. */
   readonly changelog: string
@@ -25,20 +25,32 @@ export interface TimestampedStoreOptions<K, V> {
   readonly holder: ContextHolder
 }
 
+/** A row as the user's objects; headers only where the store holds them. */
+export interface Held<V> extends ValueAndTimestamp<V> {
+  readonly headers?: Headers
+}
+
+/** A part of a store by the bytes of its keys: bounds are inclusive, null is open. */
+export interface KeyBounds {
+  readonly from: Uint8Array | null
+  readonly to: Uint8Array | null
+}
+
 /**
- * Key-value store with event times (Kafka's `TimestampedKeyValueStore`, with `CachingKeyValueStore` over it where caching is
- * on: S-15). In memory a cached row is the user's object; it becomes bytes once per commit.
+ * The rows of a store as the user's objects: value and event time by key, with a write-back cache over them where caching is
+ * on (Kafka's `CachingKeyValueStore`, S-15). In memory a cached row is the user's object; it becomes bytes once per commit.
+ * What processors see of it are the stores of this room.
  */
-export class TimestampedStore<K, V> implements CacheableStore<K, V> {
+export class RowStore<K, V> implements CacheableStore<K, V> {
   readonly name: string
   readonly caching: boolean
   readonly rows: Rows
-  readonly #options: TimestampedStoreOptions<K, V>
+  readonly #options: RowStoreOptions<K, V>
   readonly #dirty = new Map<string, Cached<K, V>>()
   #forward: ((record: Record<K, Change<V>>) => Awaitable<void>) | undefined
   #oldValues = false
 
-  constructor(options: TimestampedStoreOptions<K, V>) {
+  constructor(options: RowStoreOptions<K, V>) {
     this.#options = options
     this.name = options.name
     this.caching = options.caching
@@ -50,8 +62,8 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
     this.#oldValues = oldValues
   }
 
-  get(key: K): Awaitable<ValueAndTimestamp<V> | null> {
-    const bytes = this.#keyBytes(key)
+  get(key: K): Awaitable<Held<V> | null> {
+    const bytes = this.keyBytes(key)
     const id = keyId(bytes)
     const cached = this.#dirty.get(id)
     if (cached !== undefined) return cached.value
@@ -59,8 +71,8 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
     return row instanceof Promise ? row.then((it) => this.#read(it)) : this.#read(row)
   }
 
-  put(key: K, value: ValueAndTimestamp<V> | null): void {
-    const bytes = this.#keyBytes(key)
+  put(key: K, value: Held<V> | null): void {
+    const bytes = this.keyBytes(key)
     const id = keyId(bytes)
     const context = this.#options.holder.current
     if (!this.caching) {
@@ -71,21 +83,25 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
     this.#dirty.set(id, { key, bytes, value, context })
   }
 
-  async range(from: K | null, to: K | null): Promise<readonly (readonly [K, ValueAndTimestamp<V>])[]> {
-    const [low, high] = [from === null ? null : this.#keyBytes(from), to === null ? null : this.#keyBytes(to)]
-    const rows = await this.rows.range(low, high)
+  /** In unsigned byte order of the keys. */
+  async rangeOf({ from, to }: KeyBounds): Promise<Entries<K, Held<V>>> {
+    const rows = await this.rows.range(from, to)
     const merged = new Map(rows.map((row) => [keyId(row.key), { bytes: row.key, value: this.#read(row) }]))
-    const [lowId, highId] = [low === null ? '' : keyId(low), high === null ? undefined : keyId(high)]
+    const [lowId, highId] = [from === null ? '' : keyId(from), to === null ? undefined : keyId(to)]
     for (const [id, { bytes, value }] of this.#dirty)
       if (id >= lowId && (highId === undefined || id <= highId)) merged.set(id, { bytes, value })
-    const found: (readonly [K, ValueAndTimestamp<V>])[] = []
+    const found: (readonly [K, Held<V>])[] = []
     for (const [, { bytes, value }] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1)))
       if (value !== null) found.push([this.#deserialize('key', this.#options.keySerde, bytes) as K, value])
     return found
   }
 
-  all(): Promise<readonly (readonly [K, ValueAndTimestamp<V>])[]> {
-    return this.range(null, null)
+  range(from: K | null, to: K | null): Promise<Entries<K, Held<V>>> {
+    return this.rangeOf({ from: from === null ? null : this.keyBytes(from), to: to === null ? null : this.keyBytes(to) })
+  }
+
+  all(): Promise<Entries<K, Held<V>>> {
+    return this.rangeOf({ from: null, to: null })
   }
 
   /** Writes what is cached and forwards one change per key, in the order of the last writes (`NamedCache.flush`). */
@@ -114,7 +130,7 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
     return andThen(this.rows.get(bytes, id), (row) => (value === null && row === null ? undefined : write(row)))
   }
 
-  #write(id: string, key: Uint8Array, value: ValueAndTimestamp<V> | null, context: RecordContext | undefined): void {
+  #write(id: string, key: Uint8Array, value: Held<V> | null, context: RecordContext | undefined): void {
     this.rows.put(
       id,
       value === null
@@ -123,17 +139,19 @@ export class TimestampedStore<K, V> implements CacheableStore<K, V> {
             key,
             value: this.#serialize('value', this.#options.valueSerde, value.value),
             timestamp: value.timestamp,
+            ...(value.headers === undefined ? {} : { headers: value.headers }),
           },
     )
   }
 
-  #read(row: Row | null): ValueAndTimestamp<V> | null {
+  #read(row: Row | null): Held<V> | null {
     if (row === null || row.value === null) return null
     const value = this.#deserialize('value', this.#options.valueSerde, row.value)
-    return value === null ? null : { value, timestamp: row.timestamp }
+    if (value === null) return null
+    return row.headers === undefined ? { value, timestamp: row.timestamp } : { value, timestamp: row.timestamp, headers: row.headers }
   }
 
-  #keyBytes(key: K): Uint8Array {
+  keyBytes(key: K): Uint8Array {
     return this.#serialize('key', this.#options.keySerde, key)
   }
 

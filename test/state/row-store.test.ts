@@ -4,8 +4,8 @@ import type { ContextHolder } from '../../src/processor/context.ts'
 import type { Record } from '../../src/processor/record.ts'
 import type { Serde } from '../../src/serde/serde.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
+import { RowStore } from '../../src/state/row-store.ts'
 import { keyId, type Row, type RowReader, Rows } from '../../src/state/rows.ts'
-import { TimestampedStore } from '../../src/state/timestamped-store.ts'
 
 const stored: readonly Row[] = ['a', 'c'].map((name) => ({ key: Buffer.from(name), value: Serdes.long.serialize(1, ''), timestamp: 10 }))
 
@@ -22,7 +22,7 @@ const make = ({ caching = true, rows = stored, valueSerde = Serdes.long as Serde
     },
   }
   const holder: ContextHolder = { current: undefined }
-  const store = new TimestampedStore<string, number>({
+  const store = new RowStore<string, number>({
     ...{ name: 'counts', changelog: 'app-counts-changelog', keySerde: Serdes.string, valueSerde, caching, holder },
     rows: new Rows({ reader }),
   })

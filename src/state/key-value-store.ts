@@ -1,0 +1,97 @@
+import { type Awaitable, andThen } from '../awaitable.ts'
+import type { ContextHolder } from '../processor/context.ts'
+import type { Entries, KeyValueStore, PrefixSerializer, StoreWithCache } from '../processor/store.ts'
+import type { Contents } from './contents.ts'
+import type { KeyBounds, RowStore } from './row-store.ts'
+
+export interface KeyValueStoreOptions<K, V, S> {
+  readonly rows: RowStore<K, V>
+  readonly contents: Contents<V, S>
+  readonly holder: ContextHolder
+  readonly changelog: string
+}
+
+/** Kafka's `KeyValueStore` over the rows of a task (P-08); `S` is what it holds. */
+export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCache<RowStore<K, V>> {
+  readonly name: string
+  readonly cacheable: RowStore<K, V>
+  readonly #contents: Contents<V, S>
+  readonly #holder: ContextHolder
+  readonly #changelog: string
+
+  constructor({ rows, contents, holder, changelog }: KeyValueStoreOptions<K, V, S>) {
+    this.name = rows.name
+    this.cacheable = rows
+    this.#contents = contents
+    this.#holder = holder
+    this.#changelog = changelog
+  }
+
+  get(key: K): Awaitable<S | null> {
+    return andThen(this.cacheable.get(key), (held) => (held === null ? null : this.#contents.seen(held)))
+  }
+
+  put(key: K, value: S | null): void {
+    this.cacheable.put(key, value === null ? null : this.#contents.held(value, this.#holder))
+  }
+
+  putIfAbsent(key: K, value: S | null): Awaitable<S | null> {
+    return andThen(this.get(key), (before) => {
+      if (before === null) this.put(key, value)
+      return before
+    })
+  }
+
+  putAll(entries: readonly (readonly [K, S | null])[]): void {
+    for (const [key, value] of entries) this.put(key, value)
+  }
+
+  delete(key: K): Awaitable<S | null> {
+    return andThen(this.get(key), (before) => {
+      this.put(key, null)
+      return before
+    })
+  }
+
+  range(from: K | null, to: K | null): Promise<Entries<K, S>> {
+    const bytes = (key: K | null): Uint8Array | null => (key === null ? null : this.cacheable.keyBytes(key))
+    return this.#read({ from: bytes(from), to: bytes(to) })
+  }
+
+  async reverseRange(from: K | null, to: K | null): Promise<Entries<K, S>> {
+    return (await this.range(from, to)).toReversed()
+  }
+
+  all(): Promise<Entries<K, S>> {
+    return this.#read({ from: null, to: null })
+  }
+
+  async reverseAll(): Promise<Entries<K, S>> {
+    return (await this.all()).toReversed()
+  }
+
+  async prefixScan<P>(prefix: P, serializer: PrefixSerializer<P>): Promise<Entries<K, S>> {
+    const from = serializer.serialize(prefix, this.#changelog)
+    const to = successor(from)
+    const found = await this.#read({ from, to })
+    return to === null ? found : found.filter(([key]) => Buffer.compare(this.cacheable.keyBytes(key), to) < 0)
+  }
+
+  async approximateNumEntries(): Promise<number> {
+    return (await this.all()).length
+  }
+
+  async #read(bounds: KeyBounds): Promise<Entries<K, S>> {
+    const found = await this.cacheable.rangeOf(bounds)
+    return found.map(([key, held]) => [key, this.#contents.seen(held)] as const)
+  }
+}
+
+/** The first bytes behind everything that begins with `prefix`; null where nothing is. */
+const successor = (prefix: Uint8Array): Uint8Array | null => {
+  const end = prefix.findLastIndex((byte) => byte !== 0xff)
+  if (end < 0) return null
+  const bytes = Buffer.from(prefix.subarray(0, end + 1))
+  bytes[end] = (bytes[end] as number) + 1
+  return bytes
+}

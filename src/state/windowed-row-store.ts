@@ -1,0 +1,87 @@
+import type { Entries } from '../processor/store.ts'
+import type { Serde } from '../serde/serde.ts'
+import type { StoredWindow, Window } from '../serde/windowed.ts'
+import { type Held, RowStore, type RowStoreOptions } from './row-store.ts'
+
+export interface WindowedRowStoreOptions<K, V> extends RowStoreOptions<StoredWindow<K>, V> {
+  readonly innerSerde: Serde<K>
+  /** Infinity: nothing is forgotten. */
+  readonly retentionMs: number
+  /** By which time of a window it ages. */
+  readonly timeOf: (window: Window) => number
+  /** Outlives the store: the latest window that was written, by {@link timeOf}. */
+  readonly remembered: Map<string, number>
+}
+
+/** What a read of many windows asks for; null is open. */
+export interface WindowBounds<K> {
+  readonly keyFrom: K | null
+  readonly keyTo: K | null
+  readonly fits: (window: Window) => boolean
+}
+
+/** More bytes than a store writes behind a key: they follow every row of the key. */
+const behindKey = Buffer.alloc(17, 0xff)
+
+/**
+ * Rows by key and window (Kafka's window and session stores): the key serde says in which order. What is `retentionMs` or more
+ * older than the latest window is forgotten (S-11).
+ */
+export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
+  readonly #options: WindowedRowStoreOptions<K, V>
+  readonly #latestName: string
+  #latest: number
+
+  constructor(options: WindowedRowStoreOptions<K, V>) {
+    super(options)
+    this.#options = options
+    this.#latestName = `${options.name}/latest-window`
+    this.#latest = options.remembered.get(this.#latestName) ?? -1
+  }
+
+  /** A window is forgotten as soon as later ones leave it behind by the retention time. */
+  isForgotten(window: Window): boolean {
+    const { timeOf, retentionMs } = this.#options
+    return timeOf(window) <= this.#latest - retentionMs
+  }
+
+  override put(key: StoredWindow<K>, value: Held<V> | null): void {
+    this.observe(key.window)
+    super.put(key, value)
+  }
+
+  /** Takes a window's time in, also where it is not written. */
+  observe(window: Window): void {
+    const time = this.#options.timeOf(window)
+    if (time <= this.#latest) return
+    this.#latest = time
+    this.#options.remembered.set(this.#latestName, time)
+  }
+
+  /** The rows of one key from one window to another, both inclusive, in the order of the store. */
+  async windowsOf(key: K, from: Window, to: Window): Promise<Entries<StoredWindow<K>, Held<V>>> {
+    const last = { key, window: to, sequence: 0x7fffffff }
+    const found = await this.rangeOf({ from: this.keyBytes({ key, window: from }), to: this.keyBytes(last) })
+    // between two windows of a key there may be windows of a longer key that begins like it
+    const bytes = this.innerBytes(key)
+    return found.filter(([it]) => !this.isForgotten(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0)
+  }
+
+  /** The rows of many keys, in unsigned byte order of key and window. */
+  async windowsBetween({ keyFrom, keyTo, fits }: WindowBounds<K>): Promise<Entries<StoredWindow<K>, Held<V>>> {
+    const [low, high] = [keyFrom, keyTo].map((key) => (key === null ? null : this.innerBytes(key))) as [
+      Uint8Array | null,
+      Uint8Array | null,
+    ]
+    const found = await this.rangeOf({ from: low, to: high === null ? null : Buffer.concat([high, behindKey]) })
+    return found.filter(([{ key, window }]) => {
+      if (!fits(window) || this.isForgotten(window)) return false
+      const bytes = this.innerBytes(key)
+      return (low === null || Buffer.compare(bytes, low) >= 0) && (high === null || Buffer.compare(bytes, high) <= 0)
+    })
+  }
+
+  innerBytes(key: K): Uint8Array {
+    return this.#options.innerSerde.serialize(key, this.#options.changelog)
+  }
+}

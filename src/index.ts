@@ -53,6 +53,14 @@ export { Serdes } from './serde/serdes.ts'
 export type { Window, Windowed } from './serde/windowed.ts'
 export { days, hours, minutes, seconds } from './topology/durations.ts'
 export type { StreamPartitioner, TimestampExtractor, TopicNameExtractor } from './topology/nodes.ts'
+export {
+  type BufferConfig,
+  type EagerBufferConfig,
+  type StrictBufferConfig,
+  type Suppressed,
+  untilTimeLimit,
+  untilWindowCloses,
+} from './topology/suppressed.ts'
 export { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from './topology/timestamps.ts'
 export { Topology } from './topology/topology.ts'
 export {

@@ -9,6 +9,7 @@ import { toStream } from '../operators/to-stream.ts'
 import type { Serde } from '../serde/serde.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
+import type { Suppressed } from '../topology/suppressed.ts'
 import { deriveTable } from './derive-table.ts'
 import { drawOperator } from './drawing.ts'
 import { joinTables } from './join-tables.ts'
@@ -16,6 +17,7 @@ import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
 import type { TablePlace } from './materialize.ts'
 import type { Aggregated, Grouped, Named } from './options.ts'
+import { suppressTable } from './suppress-table.ts'
 
 let openPlace: <K, V>(table: KTable<K, V>) => TablePlace<K, V>
 
@@ -92,6 +94,11 @@ export class KTable<K, V> {
     options: Aggregated<K, NonNullable<VR>> = {},
   ): KTable<K, NonNullable<VR>> {
     return new KTable(joinTables(this.#place, other.#place, { joiner, needed: { left: false, right: false }, options }))
+  }
+
+  /** Holds changes back until their window is closed ({@link untilWindowCloses}) or for a while ({@link untilTimeLimit}): of each row only the last is sent (D-54). */
+  suppress(suppressed: Suppressed<K>): KTable<K, V> {
+    return new KTable(suppressTable(this.#place, suppressed))
   }
 
   /** The changes of the table as a stream: the new row, null where it was deleted. With a mapper the stream has a new key. */

@@ -100,6 +100,7 @@ export class SessionWindowedKStream<K, V> {
 
 const retentionOf = ({ inactivityGapMs, graceMs }: SessionWindows): Retention => ({
   leastMs: inactivityGapMs + graceMs,
+  graceMs: inactivityGapMs + graceMs,
   refusal: (store, retentionMs) =>
     `The retention period of the session store ${store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[${inactivityGapMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
 })

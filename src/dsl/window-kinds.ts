@@ -21,6 +21,8 @@ export interface WindowKind<K, V> {
 /** How long rows may still change (S-11), and what is said where somebody wants to forget them before. */
 export interface Retention {
   readonly leastMs: number
+  /** A row changes no more once stream time is this far beyond the end of its window. */
+  readonly graceMs: number
   readonly refusal: (store: string, retentionMs: number) => string
 }
 
@@ -33,6 +35,7 @@ export const fixedWindows = <K, V>(windows: Windows): WindowKind<K, V> => {
     windowsFor: (timestamp) => windows.windowsFor(timestamp),
     retention: {
       leastMs: sizeMs + graceMs,
+      graceMs,
       refusal: (store, retentionMs) =>
         `The retention period of the window store ${store} must be no smaller than its window size plus the grace period. Got size=[${sizeMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
     },
@@ -48,6 +51,7 @@ export const slidingWindows = <K, V>(windows: SlidingWindows): WindowKind<K, V> 
     sizeMs: timeDifferenceMs,
     retention: {
       leastMs: 2 * timeDifferenceMs + graceMs,
+      graceMs,
       refusal: (store, retentionMs) =>
         `The retention period of the window store ${store} must be no smaller than 2 * time difference plus the grace period. Got time difference=[${timeDifferenceMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
     },

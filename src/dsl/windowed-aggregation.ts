@@ -60,6 +60,7 @@ export const drawWindowed = <K, V, A>(
   const draw = ({ oldValues }: { readonly oldValues: boolean }): LogicalNodeSpec => ({
     name,
     stores: [store],
+    graceMs: retention.graceMs,
     nodes: [
       {
         kind: 'processor',

@@ -138,3 +138,23 @@ export interface CacheableWindowedStore<K, V> extends CacheableStore<Windowed<K>
 export interface StoreWithCache<C> extends StateStore {
   readonly cacheable: C
 }
+
+/** What a table's `suppress` holds back, ordered by the time from when a row waits and then by the bytes of its key. */
+export interface SuppressionBuffer<K, V> extends StateStore {
+  /** Reads the whole buffer, once in the life of a task; at once where it is in memory. */
+  open(): Awaitable<OpenSuppressionBuffer<K, V>>
+}
+
+export interface OpenSuppressionBuffer<K, V> {
+  readonly records: number
+  /** As Kafka Streams counts them. */
+  readonly bytes: number
+  /** The lowest time of a row; Infinity where there is none. */
+  readonly firstTimeMs: number
+  /** Takes a change in. A row that is there keeps its time. */
+  put(timeMs: number, record: Record<K, Change<V>>): void
+  /** Takes rows out in order, as long as there is one and `goes` says so, and sends each as the record that brought its last change. */
+  evictWhile(goes: () => boolean, send: (record: Record<K, Change<V>>) => Awaitable<void>): Awaitable<void>
+  /** Of a row that waits, what it was before; undefined where none waits. */
+  prior(key: K): V | null | undefined
+}

@@ -7,6 +7,7 @@ import { KeyValueRows } from '../state/key-value-store.ts'
 import { RowStore } from '../state/row-store.ts'
 import type { Rows } from '../state/rows.ts'
 import { SessionRows } from '../state/session-store.ts'
+import { SuppressedRows } from '../state/suppression-buffer.ts'
 import { WindowRows } from '../state/window-store.ts'
 import { WindowedRowStore } from '../state/windowed-row-store.ts'
 import type { AnySerde, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
@@ -23,8 +24,8 @@ export interface TaskStore {
   readonly api: StateStore
   /** Its rows as bytes. */
   readonly rows: Rows
-  /** Its rows as the user's objects. */
-  readonly typed: AnyRows
+  /** Its rows as the user's objects; a suppression's are no rows of a table. */
+  readonly typed: AnyRows | undefined
   /** Writes what is cached, which may forward. */
   flush(): Awaitable<void>
 }
@@ -43,6 +44,7 @@ export interface TaskStoreOptions {
 export const rowKeySerde = (spec: StoreSpec): AnySerde => {
   switch (spec.kind) {
     case 'key-value':
+    case 'suppression-buffer':
       return spec.keySerde
     case 'window':
       return windowStoreKeys(spec.keySerde, spec.windowSizeMs)
@@ -58,10 +60,10 @@ const contentsOfSessions = { values, headers: valuesWithHeaders } as const
 
 export const openStore = (spec: StoreSpec, options: TaskStoreOptions): TaskStore => {
   const { typed, api } = open(spec, options)
-  return { name: spec.name, api, typed, rows: options.rows, flush: () => typed.flush() }
+  return { name: spec.name, api, typed, rows: options.rows, flush: () => typed?.flush() }
 }
 
-const open = (spec: StoreSpec, options: TaskStoreOptions): { readonly typed: AnyRows; readonly api: StateStore } => {
+const open = (spec: StoreSpec, options: TaskStoreOptions): { readonly typed: AnyRows | undefined; readonly api: StateStore } => {
   const { holder, changelog, remembered, dropped } = options
   switch (spec.kind) {
     case 'key-value': {
@@ -80,6 +82,8 @@ const open = (spec: StoreSpec, options: TaskStoreOptions): { readonly typed: Any
       const contents: AnyContents = contentsOfSessions[spec.holds]
       return { typed: rows, api: new SessionRows({ rows, contents, holder, dropped }) }
     }
+    case 'suppression-buffer':
+      return { typed: undefined, api: new SuppressedRows(rowStoreOptions(spec, options)) }
     default:
       return spec satisfies never
   }

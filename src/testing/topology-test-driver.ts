@@ -181,6 +181,8 @@ export class TopologyTestDriver implements AsyncDisposable {
       const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
       throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
     }
+    if (spec.kind === 'suppression-buffer')
+      throw new StreamsError('INPUT_INVALID', `Store "${name}" is the buffer of a suppression, which cannot be read`)
     if (spec.kind === wanted.kind && wanted.holds.includes(spec.holds)) return store.api as S
     const asked = `${wanted.kind} store of ${wanted.holds.join(' or ')}`
     throw new StreamsError('INPUT_INVALID', `Store "${name}" is a ${spec.kind} store of ${spec.holds}, not a ${asked}`, {

@@ -18,6 +18,8 @@ export interface LogicalNodeSpec {
   readonly takesNullKeys?: boolean
   readonly source?: SourceNode
   readonly repartition?: RepartitionSpec
+  /** Of a windowed aggregation: a row changes no more once stream time is this far beyond the end of its window. */
+  readonly graceMs?: number
   /** The one topic whose records are the rows of the node's store, if it has one. */
   readonly tableTopic?: string
 }

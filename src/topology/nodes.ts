@@ -73,7 +73,7 @@ export interface SinkNode {
 export type TopologyNode = SourceNode | ProcessorNode | SinkNode
 
 /** A state store as declared. Keys are of the inner serde; windowed ones get their window in the store. */
-export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec
+export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec | SuppressionBufferSpec
 
 /**
  * What a processor sees of a row: the value alone (the row then has the time of the record that wrote it), value and time,
@@ -102,6 +102,11 @@ export interface SessionStoreSpec extends StoreFacts {
   readonly kind: 'session'
   readonly holds: 'values' | 'headers'
   readonly retentionMs: number
+}
+
+/** What a table's `suppress` holds back: rows in the form of Kafka's changelog of such a buffer (F-09). It is no table of its own. */
+export interface SuppressionBufferSpec extends StoreFacts {
+  readonly kind: 'suppression-buffer'
 }
 
 interface StoreFacts {

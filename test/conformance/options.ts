@@ -8,10 +8,17 @@ import type {
   Produced,
   Repartitioned,
   StreamPartitioner,
+  Suppressed,
   TimestampExtractor,
   TopicNameExtractor,
 } from 'millrace'
-import { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from 'millrace'
+import {
+  failOnInvalidTimestamp,
+  logAndSkipOnInvalidTimestamp,
+  untilTimeLimit,
+  untilWindowCloses,
+  usePartitionTimeOnInvalidTimestamp,
+} from 'millrace'
 import { evaluate, holds } from './expressions.ts'
 import type {
   ConsumedSpec,
@@ -94,6 +101,14 @@ export const topicExtractorOf = (expression: Expression): TopicNameExtractor => 
   const TopicByExpression: TopicNameExtractor = (key, value, { topic, timestamp, partition, offset }) =>
     evaluate(expression, { key, value, topic, ts: timestamp, partition, offset }) as string
   return TopicByExpression
+}
+
+export const suppressedOf = ({ untilTimeLimitMs, buffer = {}, name }: StepArgs): Suppressed<unknown> => {
+  const { full, ...rest } = buffer
+  const config = { ...rest, ...(name === undefined ? {} : { name }) }
+  // a step that waits for windows stands on a table that has them
+  if (untilTimeLimitMs === undefined) return untilWindowCloses(config) as Suppressed<unknown>
+  return untilTimeLimit(untilTimeLimitMs, { ...config, ...(full === undefined ? {} : { whenFull: full }) })
 }
 
 export const groupedOf = ({ grouped = {} }: StepArgs): Grouped<unknown, unknown> => ({ ...serdesOf(grouped), ...nameOf(grouped) })

@@ -1,7 +1,7 @@
 import { type Entries, StreamsBuilder, type StreamsConfig, type Topology, type ValueTimestampHeaders } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
 import type { Awaitable } from '../../src/awaitable.ts'
-import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
+import { type StoreSpec, type SuppressionBufferSpec, topicName } from '../../src/topology/nodes.ts'
 import { handlersOf } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
 import type { EventResult, HeaderList, InputEvent, InputRecord, Observations, OutputRecord, Scenario, SerdeSpec } from './scenario.ts'
@@ -196,11 +196,18 @@ const storeKinds: Readonly<Record<StoreKind, string>> = {
   'key-value': 'keyValue',
   window: 'window',
   session: 'session',
+  'suppression-buffer': 'internal',
 }
+
+type ReadableSpec = Exclude<StoreSpec, SuppressionBufferSpec>
 
 const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise<NonNullable<Observed['stores']>> => {
   const stores: Record<string, { readonly kind: string; readonly entries: readonly unknown[] }> = {}
   for (const spec of topology.subTopologies.flatMap((sub) => sub.stores)) {
+    if (spec.kind === 'suppression-buffer') {
+      stores[spec.name] = { kind: storeKinds[spec.kind], entries: [] }
+      continue
+    }
     const entries = await entriesOf(spec, driver)
     stores[spec.name] = {
       kind: storeKinds[spec.kind],
@@ -210,7 +217,7 @@ const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise
   return stores
 }
 
-const entriesOf = ({ kind, holds, name }: StoreSpec, driver: TopologyTestDriver): Awaitable<Entries<unknown, unknown>> => {
+const entriesOf = ({ kind, holds, name }: ReadableSpec, driver: TopologyTestDriver): Awaitable<Entries<unknown, unknown>> => {
   switch (kind) {
     case 'key-value':
       if (holds === 'values') return driver.getKeyValueStore(name).all()
@@ -234,7 +241,7 @@ const entriesOf = ({ kind, holds, name }: StoreSpec, driver: TopologyTestDriver)
 type Stored = Partial<ValueTimestampHeaders<unknown>>
 
 /** A stored value as README section 5.4 shows it. */
-const storedJson = (holds: StoreSpec['holds'], stored: unknown): unknown => {
+const storedJson = (holds: ReadableSpec['holds'], stored: unknown): unknown => {
   if (holds === 'values') return toJson(stored)
   const { value, timestamp, headers } = stored as Stored
   const h = headers?.map(([header, bytes]) => [header, headerText(bytes)])

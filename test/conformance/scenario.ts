@@ -102,6 +102,13 @@ export interface RepartitionedSpec {
   readonly partitioner?: PartitionerSpec
 }
 
+export interface BufferSpec {
+  readonly maxRecords?: number
+  readonly maxBytes?: number
+  readonly full?: 'emitEarly' | 'shutDown'
+  readonly logging?: false | Readonly<Record<string, string>>
+}
+
 export interface StepArgs {
   readonly branches?: readonly BranchSpec[]
   readonly default?: BranchSpec
@@ -126,6 +133,11 @@ export interface StepArgs {
   readonly windows?: WindowsSpec
   readonly strategy?: 'onWindowUpdate' | 'onWindowClose'
   readonly label?: string
+  /** Of a suppression. */
+  readonly untilWindowCloses?: boolean
+  readonly untilTimeLimitMs?: number
+  readonly buffer?: BufferSpec
+  readonly name?: string
   readonly named?: string
   readonly consumed?: ConsumedSpec
   readonly produced?: ProducedSpec
@@ -181,7 +193,8 @@ export type InputEvent = InputRecord | { readonly bulk: readonly InputRecord[] }
 
 export interface OutputRecord {
   readonly topic: string
-  readonly ts: number
+  /** null: Java left it to the producer. */
+  readonly ts: number | null
   readonly k?: unknown
   readonly v?: unknown
   readonly kb?: string | null

@@ -22,6 +22,7 @@ import {
   namedOf,
   producedOf,
   repartitionedOf,
+  suppressedOf,
   topicExtractorOf,
 } from './options.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
@@ -189,6 +190,7 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     'outerJoin table': onTable('table', (table, args, _scene, other) =>
       table.outerJoin(other as Table, byBothSides(args), tableJoinOf(args)),
     ),
+    suppress: onTable('table', (table, args) => table.suppress(suppressedOf(args))),
     groupBy: onTable('grouped table', (table, args) => {
       const mapper = byKeyAndValue(args.mapper)
       return table.groupBy((key, value) => entryOf(mapper(key, value)), groupedOf(args))

@@ -1,4 +1,4 @@
-import { type KStream, type KTable, Serdes, StreamsBuilder } from 'millrace'
+import { type KStream, type KTable, Serdes, StreamsBuilder, tumbling, untilTimeLimit, untilWindowCloses } from 'millrace'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const yes = <T extends true>(): T | undefined => undefined
@@ -76,3 +76,17 @@ trades.filter((symbol) => symbol.length)
 
 // @ts-expect-error a mapper of map gives a pair
 trades.map((symbol) => symbol)
+
+const counted = trades
+  .groupByKey()
+  .windowedBy(tumbling({ sizeMs: 1, graceMs: 0 }))
+  .count()
+yes<Same<ReturnType<typeof counted.suppress>, typeof counted>>()
+counted.suppress(untilWindowCloses({ maxRecords: 1 }))
+trades.toTable().suppress(untilTimeLimit(1, { whenFull: 'emitEarly' }))
+
+// @ts-expect-error only rows of windows wait until a window closes
+trades.toTable().suppress(untilWindowCloses())
+
+// @ts-expect-error a row that is final must not be sent early
+untilWindowCloses({ whenFull: 'emitEarly' })

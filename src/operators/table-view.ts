@@ -26,6 +26,6 @@ export const storeView = <K, V>(store: string): TableView<K, V> => ({
   stores: [store],
   open: (context) => {
     const rows = context.getStateStore<StoreWithCache<CacheableStore<K, V>>>(store).cacheable
-    return (key) => rows.get(key)
+    return (key) => rows.lookUp(key)
   },
 })

@@ -121,6 +121,8 @@ export type SessionStoreWithHeaders<K, V> = SessionStore<K, { readonly value: V;
 export interface CacheableStore<K, V> extends StateStore {
   readonly caching: boolean
   get(key: K): Awaitable<ValueAndTimestamp<V> | null>
+  /** As `get`, for other nodes: what they have seen here is forwarded when it goes, even if it came after the last commit. */
+  lookUp(key: K): Awaitable<ValueAndTimestamp<V> | null>
   put(key: K, value: ValueAndTimestamp<V> | null): void
   /** Every row, by the bytes of the keys. */
   all(): Awaitable<Entries<K, ValueAndTimestamp<V>>>

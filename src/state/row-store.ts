@@ -12,6 +12,8 @@ interface Cached<K, V> {
   readonly bytes: Uint8Array
   readonly value: Held<V> | null
   readonly context: RecordContext | undefined
+  /** Another node has seen a row of this key that is not yet forwarded. */
+  seen: boolean
 }
 
 export interface RowStoreOptions<K, V> {
@@ -71,6 +73,12 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     return row instanceof Promise ? row.then((it) => this.#read(it)) : this.#read(row)
   }
 
+  lookUp(key: K): Awaitable<Held<V> | null> {
+    const cached = this.#dirty.size === 0 ? undefined : this.#dirty.get(keyId(this.keyBytes(key)))
+    if (cached) cached.seen = true
+    return this.get(key)
+  }
+
   put(key: K, value: Held<V> | null): void {
     const bytes = this.keyBytes(key)
     const id = keyId(bytes)
@@ -79,8 +87,9 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
       this.#write(id, bytes, value, context)
       return
     }
+    const seen = this.#dirty.get(id)?.seen ?? false
     this.#dirty.delete(id)
-    this.#dirty.set(id, { key, bytes, value, context })
+    this.#dirty.set(id, { key, bytes, value, context, seen })
   }
 
   /** In unsigned byte order of the keys. */
@@ -112,7 +121,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     return forEachInOrder(entries, ([id, entry]) => this.#flushOne(id, entry))
   }
 
-  #flushOne(id: string, { key, bytes, value, context }: Cached<K, V>): Awaitable<void> {
+  #flushOne(id: string, { key, bytes, value, context, seen }: Cached<K, V>): Awaitable<void> {
     const { holder } = this.#options
     const write = (before: Row | null): Awaitable<void> => {
       const oldValue = this.#oldValues ? (this.#read(before)?.value ?? null) : null
@@ -126,8 +135,8 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
       })
     }
     if (this.#forward === undefined || (value !== null && !this.#oldValues)) return write(null)
-    // a row that came and went between two commits is neither written nor forwarded
-    return andThen(this.rows.get(bytes, id), (row) => (value === null && row === null ? undefined : write(row)))
+    // a row that came and went between two commits is neither written nor forwarded, unless somebody has joined it meanwhile
+    return andThen(this.rows.get(bytes, id), (row) => (value === null && row === null && !seen ? undefined : write(row)))
   }
 
   #write(id: string, key: Uint8Array, value: Held<V> | null, context: RecordContext | undefined): void {

@@ -86,6 +86,16 @@ describe('a timestamped store', () => {
     expect([forwarded, written(), store.get('a')]).toEqual([['a=null@77 headers 1 at offset 3'], ['a=null@77'], null])
   })
 
+  it('forwards a row that came and went between two flushes as deleted if another node has seen it', async () => {
+    const { store, forwarded, at } = make()
+    at(0, 100)
+    for (const key of ['x', 'y']) store.put(key, { value: 1, timestamp: 100 })
+    expect(await store.lookUp('x')).toEqual({ value: 1, timestamp: 100 })
+    for (const key of ['x', 'y']) store.put(key, null)
+    await store.flush()
+    expect(forwarded).toEqual(['x=null@100 headers 1 at offset 0'])
+  })
+
   it('neither writes nor forwards a row that came and went between two flushes', async () => {
     const { store, forwarded, written } = make()
     store.put('x', { value: 1, timestamp: 1 })

@@ -16,6 +16,7 @@ export type {
   Printed,
   Produced,
   Repartitioned,
+  TableJoined,
 } from './dsl/options.ts'
 export { SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
 export { StreamsBuilder } from './dsl/streams-builder.ts'

@@ -1,4 +1,5 @@
 import type { Predicate } from '../operators/filter.ts'
+import type { ForeignKeyExtractor } from '../operators/foreign-key-join.ts'
 import type { KeyValue, KeyValueMapper } from '../operators/map.ts'
 import type { ValueMapper } from '../operators/map-values.ts'
 import { tableFilter } from '../operators/table-filter.ts'
@@ -12,11 +13,12 @@ import { checkName } from '../topology/naming.ts'
 import type { Suppressed } from '../topology/suppressed.ts'
 import { deriveTable } from './derive-table.ts'
 import { drawOperator } from './drawing.ts'
+import { joinForeignTable } from './join-foreign-table.ts'
 import { joinTables } from './join-tables.ts'
 import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
 import type { TablePlace } from './materialize.ts'
-import type { Aggregated, Grouped, Named } from './options.ts'
+import type { Aggregated, Grouped, Named, TableJoined } from './options.ts'
 import { suppressTable } from './suppress-table.ts'
 
 let openPlace: <K, V>(table: KTable<K, V>) => TablePlace<K, V>
@@ -67,24 +69,38 @@ export class KTable<K, V> {
     return new KGroupedTable({ drawing, node: selected, keySerde, valueSerde, repartition: true }, topicName, (place) => new KTable(place))
   }
 
+  /** Joins each row with the row of the other table that its value names, if that has it (D-56). */
+  join<KO, VO, VR>(
+    other: KTable<KO, VO>,
+    extractor: ForeignKeyExtractor<K, V, KO>,
+    joiner: ValueJoiner<K, V, VO, VR>,
+    options?: TableJoined<K, NonNullable<VR>>,
+  ): KTable<K, NonNullable<VR>>
   /** Joins the rows that both tables have (D-55). */
   join<VO, VR>(
     other: KTable<K, VO>,
     joiner: ValueJoiner<K, V, VO, VR>,
-    options: Aggregated<K, NonNullable<VR>> = {},
-  ): KTable<K, NonNullable<VR>> {
-    const join = { joiner: joiner as ValueJoiner<K, V | null, VO | null, VR>, needed: { left: true, right: true }, options }
-    return new KTable(joinTables(this.#place, other.#place, join))
+    options?: Aggregated<K, NonNullable<VR>>,
+  ): KTable<K, NonNullable<VR>>
+  join(other: AnyTable, ...join: Joining): KTable<K, Any> {
+    return this.#join(other, { left: true, right: true }, join)
   }
 
+  /** Joins each row with the row of the other table that its value names, null where that has none or the value names none (D-56). */
+  leftJoin<KO, VO, VR>(
+    other: KTable<KO, VO>,
+    extractor: ForeignKeyExtractor<K, V, KO>,
+    joiner: ValueJoiner<K, V, VO | null, VR>,
+    options?: TableJoined<K, NonNullable<VR>>,
+  ): KTable<K, NonNullable<VR>>
   /** Joins the rows of this table with those of the other, null where that has none. */
   leftJoin<VO, VR>(
     other: KTable<K, VO>,
     joiner: ValueJoiner<K, V, VO | null, VR>,
-    options: Aggregated<K, NonNullable<VR>> = {},
-  ): KTable<K, NonNullable<VR>> {
-    const join = { joiner: joiner as ValueJoiner<K, V | null, VO | null, VR>, needed: { left: true, right: false }, options }
-    return new KTable(joinTables(this.#place, other.#place, join))
+    options?: Aggregated<K, NonNullable<VR>>,
+  ): KTable<K, NonNullable<VR>>
+  leftJoin(other: AnyTable, ...join: Joining): KTable<K, Any> {
+    return this.#join(other, { left: true, right: false }, join)
   }
 
   /** Joins the rows that at least one of the tables has, null for the other. */
@@ -117,4 +133,24 @@ export class KTable<K, V> {
     })
     return typeof first === 'object' ? stream : stream.selectKey(first)
   }
+
+  /** With an extractor the values of this table name the rows of the other; without, the keys are the same. */
+  #join(other: AnyTable, needed: { readonly left: boolean; readonly right: boolean }, [first, second, third]: Joining): KTable<K, Any> {
+    if (typeof second === 'function') {
+      return new KTable(
+        joinForeignTable(this.#place, other.#place, { left: !needed.right, extractor: first, joiner: second, options: third ?? {} }),
+      )
+    }
+    return new KTable(joinTables(this.#place, other.#place, { joiner: first, needed, options: second ?? {} }))
+  }
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: behind overloads, which guard the types
+type Any = any
+type AnyTable = KTable<Any, Any>
+/** Joiner and options, or extractor, joiner and options. */
+type Joining = readonly [
+  first: (...args: Any[]) => Any,
+  second?: ((...args: Any[]) => Any) | Aggregated<Any, Any>,
+  third?: TableJoined<Any, Any>,
+]

@@ -56,6 +56,17 @@ export interface Aggregated<K, V> extends Named {
   readonly store?: string | Materialized<K, V>
 }
 
+/**
+ * How two tables are joined by foreign key (Java's `TableJoined`, D-64). Without a partitioner subscriptions follow the foreign
+ * key and answers go back to where they came from: one is needed where a table's topic was not partitioned by key (KIP-775).
+ */
+export interface TableJoined<K, VR> extends Aggregated<K, VR> {
+  /** Of this table, by its key; its value is always null. */
+  readonly partitioner?: StreamPartitioner
+  /** Of the other table, by its key; its value is always null. */
+  readonly otherPartitioner?: StreamPartitioner
+}
+
 /** How a topic is read as a table; its rows have the topic's serdes. */
 export interface ConsumedTable<K, V> extends Consumed<K, V> {
   readonly store?: string | Omit<Materialized<K, V>, 'keySerde' | 'valueSerde'>

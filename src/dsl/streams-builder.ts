@@ -136,29 +136,35 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
   }
 }
 
-/** KIP-1111, with Java's wording. A table without a name is refused even where it needs no store: the next verb below it may. */
+/**
+ * KIP-1111, with Java's wording. A table without a name is refused even where it needs no store: the next verb below it may.
+ * Kafka Streams does not look at what the subscriptions of joins by foreign key need; here they come last.
+ */
 const checkExplicitNames = (topology: Topology, graph: LogicalGraph): void => {
   const repartitions = topology.subTopologies.flatMap((sub) =>
-    sub.sourceTopics.filter((topic) => topic.internal && isGenerated(topic.name)),
+    sub.sourceTopics.filter((topic) => topic.internal && isGenerated(topic.name)).map((topic) => topic.name),
   )
   const onDemand = graph.nodes.flatMap((node) => node.spec.storesOnDemand ?? [])
   const stores = [...onDemand, ...topology.subTopologies.flatMap((sub) => sub.stores)].filter((store) => !store.named)
-  const changelogs = stores.filter((store) => store.logging !== false)
-  const line = (what: string, names: readonly string[]): string =>
-    names.length === 0 ? '' : `Following ${what} has not been named: ${names.join(', ')}\n`
-  const text = [
-    line(
-      'changelog topic(s)',
-      changelogs.map((store) => `${store.name}-changelog`),
-    ),
-    line(
-      'state store(s)',
-      stores.map((store) => store.name),
-    ),
-    line(
-      'repartition topic(s)',
-      repartitions.map((topic) => topic.name),
-    ),
-  ].join('')
+  const told = (isTold: (name: string) => boolean): string => {
+    const unnamed = stores.filter((store) => isTold(store.name))
+    const changelogs = unnamed.filter((store) => store.logging !== false)
+    return [
+      listed(
+        'changelog topic(s)',
+        changelogs.map(({ name }) => `${name}-changelog`),
+      ),
+      listed(
+        'state store(s)',
+        unnamed.map(({ name }) => name),
+      ),
+      listed('repartition topic(s)', repartitions.filter(isTold)),
+    ].join('')
+  }
+  const ofSubscription = (name: string): boolean => name.startsWith('KTABLE-FK-JOIN-SUBSCRIPTION-')
+  const text = told((name) => !ofSubscription(name)) || told(ofSubscription)
   if (text) throw topologyError(text)
 }
+
+const listed = (what: string, names: readonly string[]): string =>
+  names.length === 0 ? '' : `Following ${what} has not been named: ${names.join(', ')}\n`

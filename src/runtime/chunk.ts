@@ -25,7 +25,7 @@ export const writeChunk = async (
     return topic === undefined ? [] : [{ topic, partition, records: rows.map((row) => changelogRecord(row, headers)) }]
   })
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, ports.clock.nowMs())] }
-  const outputs = stamped(effects.outputs, plan.applicationId, commit.seq)
+  const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
   const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
   await session.commit(deadlineMs)
   const log = new Set([...changelogs.map((batch) => batch.topic), plan.commitTopic])
@@ -43,11 +43,11 @@ const changelogRecord = ({ key, value, timestamp, headers: held }: Row, stamp: H
   headers: held === undefined || held.length === 0 ? stamp : [...held, ...stamp],
 })
 
-/** Records that leave the application say which transaction they came from; repartition topics stay as Kafka Streams writes them. */
-const stamped = (outputs: readonly PartitionBatch[], applicationId: string, seq: number): readonly PartitionBatch[] => {
+/** Records that leave the application say which transaction they came from; its own topics stay as Kafka Streams writes them. */
+const stamped = (outputs: readonly PartitionBatch[], own: ReadonlySet<string>, seq: number): readonly PartitionBatch[] => {
   const stamp = outputHeaders(seq)
   return outputs.map((batch) => {
-    if (batch.topic.startsWith(`${applicationId}-`) && batch.topic.endsWith('-repartition')) return batch
+    if (own.has(batch.topic)) return batch
     return {
       ...batch,
       records: batch.records.map(({ key, value, timestamp, headers }): LogRecord => ({ key, value, timestamp, headers: stamp(headers) })),

@@ -20,6 +20,8 @@ export interface TaskPlan {
   readonly commitTopic: string
   /** Store to changelog, for those stores that have one. */
   readonly changelogs: ReadonlyMap<string, string>
+  /** Topics of the application that it writes: repartition topics and those of joins by foreign key. */
+  readonly internalSinks: ReadonlySet<string>
   readonly prefetch: readonly PrefetchRule[]
   readonly fingerprint: string
   readonly handlers: ExceptionHandlers
@@ -64,6 +66,11 @@ const planNodes = (topology: Topology, applicationId: string, subs: readonly Sub
     commitTopic: commitTopic(applicationId, name),
     changelogs: new Map(
       stores.flatMap((store) => (store.logging === false ? [] : [[store.name, changelogTopic(applicationId, store.name)]])),
+    ),
+    internalSinks: new Set(
+      subs
+        .flatMap((sub) => sub.sinks)
+        .flatMap(({ topic }) => (typeof topic !== 'function' && topic.internal ? [topicName(topic, applicationId)] : [])),
     ),
     prefetch: [...sources].flatMap(([topic, source]) => rulesBelow(topic, source, { nodes, stores })),
     fingerprint: topology.fingerprint,

@@ -10,7 +10,7 @@ export interface LogicalNodeSpec {
   readonly nodes: readonly TopologyNode[]
   readonly stores?: readonly StoreSpec[]
   /** Stores that it has as soon as somebody below asks for rows: nobody has. */
-  readonly storesOnDemand?: readonly StoreSpec[]
+  readonly storesOnDemand?: readonly Pick<StoreSpec, 'name' | 'logging' | 'named'>[]
   readonly changesKey?: boolean
   readonly changesValue?: boolean
   readonly merges?: boolean

@@ -1,5 +1,14 @@
 import { murmur2, partitionOfKey } from '../../src/runtime/partitioner.ts'
 import { changeSerde } from '../../src/serde/change.ts'
+import { murmur3 } from '../../src/serde/murmur3.ts'
+import {
+  combinedKey,
+  foreignKeyPrefix,
+  type Instruction,
+  instructions,
+  subscriptionResponseSerde,
+  subscriptionSerde,
+} from '../../src/serde/subscription.ts'
 import { windowStoreKey } from '../../src/serde/windowed.ts'
 import { hashSetOrder, stringHashCode } from '../../src/topology/java-order.ts'
 import { type Difference, differences } from './compare.ts'
@@ -16,6 +25,20 @@ const hexOf = (bytes: Uint8Array | null): string | null => (bytes === null ? nul
 const perCount = ({ partitions = [] }: FormatTable, choose: (count: number) => number | null): Row => ({
   partitions: Object.fromEntries(partitions.map((count) => [count, choose(count)])),
 })
+
+type Hash = readonly [string, string] | null
+const hashOf = (hash: Hash): Uint8Array | null => {
+  if (hash === null) return null
+  const bytes = Buffer.alloc(16)
+  hash.forEach((half, at) => void bytes.writeBigInt64BE(BigInt(half), 8 * at))
+  return bytes
+}
+const javaInstructions: Readonly<Record<string, Instruction>> = {
+  DELETE_KEY_NO_PROPAGATE: instructions.deleteSilently,
+  DELETE_KEY_AND_PROPAGATE: instructions.deleteAndTell,
+  PROPAGATE_NULL_IF_NO_FK_VAL_AVAILABLE: instructions.tell,
+  PROPAGATE_ONLY_IF_FK_VAL_AVAILABLE: instructions.tellIfFound,
+}
 
 /** The tables of formats.jsonl whose code exists (README section 9): what we compute for an input. */
 const tables: Readonly<Record<string, Fill>> = {
@@ -53,6 +76,32 @@ const tables: Readonly<Record<string, Fill>> = {
   changedDeserialize: ({ serde = 'bytes' }, input) => {
     const change = changeSerde(serdeOf(serde)).deserialize(bytesOf(input) ?? Buffer.alloc(0), 't')
     return { new: toJson(change?.newValue), old: toJson(change?.oldValue), isLatest: change?.isLatest ?? true }
+  },
+  murmur3: (_table, input) => {
+    const hash = Buffer.from(murmur3(bytesOf(input) ?? Buffer.alloc(0)))
+    return { hash128: [String(hash.readBigInt64BE(0)), String(hash.readBigInt64BE(8))] }
+  },
+  combinedKey: ({ serde = 'bytes' }, input) => {
+    const { fk, pk } = input as { readonly fk: unknown; readonly pk: unknown }
+    const [foreign, primary] = [encode(serde, fk, 't'), encode(serde, pk, 't')]
+    if (!foreign || !primary) throw new Error('a combined key has two keys')
+    return { hex: hexOf(combinedKey(foreign, primary)), prefix: hexOf(foreignKeyPrefix(foreign)) }
+  },
+  subscription: ({ serde = 'bytes' }, input) => {
+    const { hash, instruction, pk, partition } = input as {
+      readonly hash: Hash
+      readonly instruction: string
+      readonly pk: unknown
+      readonly partition: number
+    }
+    const primaryKey = encode(serde, pk, 't') ?? Buffer.alloc(0)
+    const subscription = { hash: hashOf(hash), instruction: javaInstructions[instruction] ?? instructions.tell, primaryKey, partition }
+    const bytes = subscriptionSerde.serialize(subscription, 't')
+    return { hex: hexOf(subscriptionSerde.serialize(subscriptionSerde.deserialize(bytes, 't') ?? subscription, 't')) }
+  },
+  subscriptionResponse: ({ serde = 'bytes' }, input) => {
+    const { hash, value } = input as { readonly hash: Hash; readonly value: unknown }
+    return { hex: hexOf(subscriptionResponseSerde(serdeOf(serde)).serialize({ hash: hashOf(hash), value: fromJson(serde, value) }, 't')) }
   },
   stringHashCode: (_table, input) => ({ hashCode: stringHashCode(input as string) }),
   hashSetOrder: (_table, input) => ({ order: hashSetOrder(input as readonly string[]) }),

@@ -9,6 +9,7 @@ import type {
   Repartitioned,
   StreamPartitioner,
   Suppressed,
+  TableJoined,
   TimestampExtractor,
   TopicNameExtractor,
 } from 'millrace'
@@ -127,6 +128,17 @@ export const aggregatedOf = (args: StepArgs): Named & { readonly store?: Materia
   ...namedOf(args),
   ...(args.materialized === undefined ? {} : { store: materializedOf(args.materialized) }),
 })
+
+/** `tableJoined?` and `materialized?` of a join by foreign key. */
+export const tableJoinedOf = ({ tableJoined = {}, ...args }: StepArgs): TableJoined<unknown, unknown> => {
+  const { partitioner, otherPartitioner } = tableJoined
+  return {
+    ...aggregatedOf(args),
+    ...nameOf(tableJoined),
+    ...(partitioner === undefined ? {} : { partitioner: partitionerOf(partitioner) }),
+    ...(otherPartitioner === undefined ? {} : { otherPartitioner: partitionerOf(otherPartitioner) }),
+  }
+}
 
 /** Without `consumed` the serdes of `materialized` are the topic's, as in Java. */
 export const consumedTableOf = ({ consumed, materialized }: StepArgs): ConsumedTable<unknown, unknown> => {

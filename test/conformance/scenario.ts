@@ -125,6 +125,7 @@ export interface StepArgs {
   readonly initializer?: Expression
   readonly aggregator?: Expression
   readonly joiner?: Expression
+  readonly tableJoined?: { readonly name?: string; readonly partitioner?: PartitionerSpec; readonly otherPartitioner?: PartitionerSpec }
   readonly joined?: { readonly name?: string; readonly key?: SerdeSpec; readonly left?: SerdeSpec; readonly graceMs?: number }
   readonly merger?: Expression
   readonly adder?: Expression

@@ -9,6 +9,7 @@ import type {
   SessionWindowedKStream,
   SessionWindows,
   StreamsBuilder,
+  TableJoined,
   TimeWindowedKStream,
   Windows,
 } from 'millrace'
@@ -23,6 +24,7 @@ import {
   producedOf,
   repartitionedOf,
   suppressedOf,
+  tableJoinedOf,
   topicExtractorOf,
 } from './options.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
@@ -96,6 +98,16 @@ const byBothSides =
   ({ joiner, withKey }: StepArgs) =>
   (left: unknown, right: unknown, key: unknown) =>
     evaluate(joiner, withKey ? { left, right, key } : { left, right })
+/** Of a join by foreign key: `withKey` is about its extractor. */
+const byValues =
+  ({ joiner }: StepArgs) =>
+  (left: unknown, right: unknown) =>
+    evaluate(joiner, { left, right })
+const extractorOf =
+  ({ extractor, withKey }: StepArgs) =>
+  (value: unknown, key: unknown) =>
+    evaluate(extractor, withKey ? { key, value } : { value })
+const foreignJoinOf = (args: StepArgs) => tableJoinedOf(args) as TableJoined<unknown, NonNullable<unknown>>
 const tableJoinOf = (args: StepArgs) => aggregatedOf(args) as Aggregated<unknown, NonNullable<unknown>>
 
 /** Java's KeyValue is our `[key, value]`; whatever else a mapper gives goes to the operator as it is. */
@@ -191,6 +203,12 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
       table.outerJoin(other as Table, byBothSides(args), tableJoinOf(args)),
     ),
     suppress: onTable('table', (table, args) => table.suppress(suppressedOf(args))),
+    'fkJoin table': onTable('table', (table, args, _scene, other) =>
+      table.join(other as Table, extractorOf(args), byValues(args), foreignJoinOf(args)),
+    ),
+    'fkLeftJoin table': onTable('table', (table, args, _scene, other) =>
+      table.leftJoin(other as Table, extractorOf(args), byValues(args), foreignJoinOf(args)),
+    ),
     groupBy: onTable('grouped table', (table, args) => {
       const mapper = byKeyAndValue(args.mapper)
       return table.groupBy((key, value) => entryOf(mapper(key, value)), groupedOf(args))

@@ -18,12 +18,22 @@ const wordCount = () => {
   return builder.build()
 }
 
-const shown = ({ nodes, stores, sources, changelogs, prefetch, handlers: _defaults, ...rest }: ReturnType<typeof planOf>) => ({
+const shown = ({
+  nodes,
+  stores,
+  sources,
+  changelogs,
+  internalSinks,
+  prefetch,
+  handlers: _defaults,
+  ...rest
+}: ReturnType<typeof planOf>) => ({
   ...rest,
   nodes: nodes.length,
   stores: stores.map(({ name }) => name),
   sources: [...sources].map(([topic, { name }]) => `${topic}: ${name}`),
   changelogs: [...changelogs],
+  internalSinks: [...internalSinks],
   prefetch: prefetch.map(({ topic, store }) => `${topic} -> ${store}`),
 })
 
@@ -36,12 +46,14 @@ describe('the plan of a sub-topology', () => {
       {
         ...{ applicationId: 'app', subTopology: 'lines', subTopologyId: 0, commitTopic: 'app-lines-commits', fingerprint },
         ...{ nodes: 5, stores: [], sources: ['lines: KSTREAM-SOURCE-0000000000'], changelogs: [], prefetch: [] },
+        internalSinks: ['app-counts-repartition'],
       },
       {
         ...{ applicationId: 'app', subTopology: 'counts-repartition', subTopologyId: 1, fingerprint },
         ...{ commitTopic: 'app-counts-repartition-commits', nodes: 4, stores: ['counts'] },
         sources: ['app-counts-repartition: counts-repartition-source'],
         changelogs: [['counts', 'app-counts-changelog']],
+        internalSinks: [],
         prefetch: ['app-counts-repartition -> counts'],
       },
     ])

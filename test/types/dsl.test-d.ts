@@ -43,6 +43,29 @@ changes.to('counts', { valueSerde: Serdes.long })
 const renamed = counts.toStream((symbol, count) => (count ?? 0) + symbol.length)
 yes<Same<typeof renamed, KStream<number, number | null>>>()
 
+// A join by foreign key is told by its extractor, which sees a row of this table and names a key of the other.
+const names = builder.table('names', { keySerde: Serdes.long, valueSerde: Serdes.string })
+const named = dearest.join(
+  names,
+  (trade) => trade.price,
+  (trade, name, symbol) => ({ name: `${name.length} ${symbol}`, price: trade.price }),
+)
+yes<Same<typeof named, KTable<string, { name: string; price: number }>>>()
+const sameKeys = builder.table('symbols', { keySerde: Serdes.string, valueSerde: Serdes.string })
+const chained = sameKeys.leftJoin(
+  sameKeys,
+  (symbol) => symbol,
+  (one, other) => (other === null ? 0 : one.length + other.length),
+)
+yes<Same<typeof chained, KTable<string, number>>>()
+
+dearest.join(
+  // @ts-expect-error the extractor names keys of the other table
+  names,
+  (trade) => `${trade.price}`,
+  (trade, name) => `${trade.price} ${name}`,
+)
+
 // Default serdes of the builder are the types of a stream that has none of its own.
 const defaults = new StreamsBuilder({ 'default.key.serde': Serdes.string, 'default.value.serde': Serdes.long })
 const defaulted = defaults.stream('numbers')

@@ -11,11 +11,13 @@ export type {
   ConsumedTable,
   Grouped,
   Joined,
+  JoinStoreSupplier,
   Materialized,
   Named,
   Printed,
   Produced,
   Repartitioned,
+  StreamJoined,
   TableJoined,
 } from './dsl/options.ts'
 export { SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
@@ -66,6 +68,8 @@ export { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeO
 export { Topology } from './topology/topology.ts'
 export {
   hopping,
+  type JoinWindows,
+  joinWindows,
   type SessionWindows,
   type SlidingWindows,
   session,

@@ -1,4 +1,5 @@
 import type { Operator } from '../operators/operator.ts'
+import { repartition } from '../operators/repartition.ts'
 import type { Serde } from '../serde/serde.ts'
 import { createLogicalGraph, type LogicalGraph, type LogicalNode, logicalNode } from '../topology/logical.ts'
 import { checkName, createNames, type Names } from '../topology/naming.ts'
@@ -20,6 +21,8 @@ export interface Place<K, V> {
 export interface Drawing {
   readonly graph: LogicalGraph
   readonly names: Names
+  /** Repartitions that joins without a name made, by the node above: the next such join of the stream reads the same topic. */
+  readonly joinRepartitions: Map<LogicalNode, LogicalNode>
   keySerde(given: AnySerde | undefined, what: string): AnySerde
   valueSerde(given: AnySerde | undefined, what: string): AnySerde
   /** A table becomes a stream and a stream a table: this turn of the circle comes in by parameter, so that the files do not import each other. */
@@ -32,6 +35,7 @@ export const createDrawing = (
 ): Drawing => ({
   graph: createLogicalGraph(),
   names: createNames(),
+  joinRepartitions: new Map(),
   keySerde: (given, what) => given ?? defaults.key ?? missingSerde(what),
   valueSerde: (given, what) => given ?? defaults.value ?? missingSerde(what),
   newStream,
@@ -65,3 +69,29 @@ export const drawNamed = (
       nodes: [{ kind: 'processor', name, parents: [], supplier, stores: [], keepsKey: !changesKey, readsByKey: [] }],
     }),
   )
+
+/**
+ * The node above a join: the stream's own, or a repartition where its key may have changed, which has the join's name or the
+ * node's. As in Kafka Streams the numbers of a repartition are used up where one that is there is taken again.
+ */
+export const aboveJoin = <K, V>(
+  { drawing, ...stream }: Place<K, V>,
+  {
+    name,
+    keySerde,
+    valueSerde,
+  }: { readonly name: string | undefined; readonly keySerde?: AnySerde | undefined; readonly valueSerde?: AnySerde | undefined },
+): LogicalNode => {
+  if (!stream.repartition) return stream.node
+  const prefix = name ?? stream.node.spec.name
+  const made = repartition(drawing.names, prefix, {
+    keySerde: drawing.keySerde(keySerde ?? stream.keySerde, `the key of topic ${prefix}-repartition`),
+    valueSerde: drawing.valueSerde(valueSerde ?? stream.valueSerde, `the value of topic ${prefix}-repartition`),
+    mergeable: true,
+  })
+  const there = name === undefined ? drawing.joinRepartitions.get(stream.node) : undefined
+  if (there) return there
+  const node = drawing.graph.add(stream.node, logicalNode(made))
+  if (name === undefined) drawing.joinRepartitions.set(stream.node, node)
+  return node
+}

@@ -1,9 +1,8 @@
-import { repartition } from '../operators/repartition.ts'
 import { streamTableJoinNode, streamTableJoinPrefix } from '../operators/stream-table-join.ts'
 import type { ValueJoiner } from '../operators/table-join.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { Place } from './drawing.ts'
+import { aboveJoin, type Place } from './drawing.ts'
 import type { TablePlace } from './materialize.ts'
 import type { Joined } from './options.ts'
 
@@ -15,21 +14,14 @@ interface StreamTableJoinSpec<K, V, VO, VR> {
 
 /** Draws the join of a stream with a table (D-23); the stream is repartitioned first if its key may have changed. */
 export const joinStreamTable = <K, V, VO, VR>(
-  { drawing, ...stream }: Place<K, V>,
+  stream: Place<K, V>,
   table: TablePlace<K, VO>,
   { left, joiner, joined }: StreamTableJoinSpec<K, V, VO, VR>,
 ): Place<K, VR> => {
+  const { drawing } = stream
   const given = joined.name === undefined ? undefined : checkName(joined.name)
-  const { keySerde = stream.keySerde, valueSerde = stream.valueSerde } = joined
-  const repartitioned = () => {
-    const prefix = given ?? stream.node.spec.name
-    const serdes = {
-      keySerde: drawing.keySerde(keySerde, `the key of topic ${prefix}-repartition`),
-      valueSerde: drawing.valueSerde(valueSerde, `the value of topic ${prefix}-repartition`),
-    }
-    return drawing.graph.add(stream.node, logicalNode(repartition(drawing.names, prefix, { ...serdes, mergeable: true })))
-  }
-  const parent = stream.repartition ? repartitioned() : stream.node
+  const parent = aboveJoin(stream, { ...joined, name: given })
+  const { keySerde = stream.keySerde } = joined
   const name = drawing.names.processor(streamTableJoinPrefix(left), given)
   const join = streamTableJoinNode(name, table.node.spec.name, { left, joiner, view: table.facts.view() })
   const node = drawing.graph.add(parent, logicalNode({ name, nodes: [join], takesNullKeys: left }))

@@ -16,13 +16,15 @@ import type { Serde } from '../serde/serde.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { TopicNameExtractor } from '../topology/nodes.ts'
+import type { JoinWindows } from '../topology/windows.ts'
 import { BranchedKStream } from './branched-k-stream.ts'
 import { tableOfStream } from './derive-table.ts'
 import { drawOperator, type Place } from './drawing.ts'
 import { joinStreamTable } from './join-stream-table.ts'
+import { joinStreams } from './join-streams.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
 import { KTable, placeOf } from './k-table.ts'
-import type { Aggregated, Grouped, Joined, Named, Produced, Repartitioned } from './options.ts'
+import type { Aggregated, Grouped, Joined, Named, Produced, Repartitioned, StreamJoined } from './options.ts'
 
 /** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
 export class KStream<K, V> {
@@ -127,15 +129,44 @@ export class KStream<K, V> {
     return new KGroupedStream(this.#place, grouped)
   }
 
-  /** Joins each record with the row that the table has for its key now; without one there is no result (D-23). */
-  join<VO, VR>(table: KTable<K, VO>, joiner: ValueJoiner<K, V, VO, VR>, joined: Joined<K, V> = {}): KStream<K, VR> {
-    const spec = { left: false, joiner: joiner as ValueJoiner<K, V, VO | null, VR>, joined }
-    return new KStream(joinStreamTable(this.#place, placeOf(table), spec))
+  /**
+   * Joins each record with the row that the table has for its key now; without one there is no result (D-23). Or joins the
+   * records of two streams that have the same key and are no further apart than the windows say (D-22).
+   */
+  join<VO, VR>(table: KTable<K, VO>, joiner: ValueJoiner<K, V, VO, VR>, joined?: Joined<K, V>): KStream<K, VR>
+  join<VO, VR>(
+    other: KStream<K, VO>,
+    joiner: ValueJoiner<K, NonNullable<V>, NonNullable<VO>, VR>,
+    windows: JoinWindows,
+    joined?: StreamJoined<K, V, VO>,
+  ): KStream<K, VR>
+  join<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO>): KStream<K, VR> {
+    return this.#join(other, joiner, { left: false, right: false }, options)
   }
 
-  /** Joins each record with the row that the table has for its key now, or with null; a null key is joined with null. */
-  leftJoin<VO, VR>(table: KTable<K, VO>, joiner: ValueJoiner<K, V, VO | null, VR>, joined: Joined<K, V> = {}): KStream<K, VR> {
-    return new KStream(joinStreamTable(this.#place, placeOf(table), { left: true, joiner, joined }))
+  /**
+   * Joins each record with the row that the table has for its key now, or with null; a null key is joined with null. Or joins
+   * two streams, and the records of this one that have no partner with null, as soon as it is known that none can come.
+   */
+  leftJoin<VO, VR>(table: KTable<K, VO>, joiner: ValueJoiner<K, V, VO | null, VR>, joined?: Joined<K, V>): KStream<K, VR>
+  leftJoin<VO, VR>(
+    other: KStream<K, VO>,
+    joiner: ValueJoiner<K, NonNullable<V>, NonNullable<VO> | null, VR>,
+    windows: JoinWindows,
+    joined?: StreamJoined<K, V, VO>,
+  ): KStream<K, VR>
+  leftJoin<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO>): KStream<K, VR> {
+    return this.#join(other, joiner, { left: true, right: false }, options)
+  }
+
+  /** Joins two streams, and the records of both that have no partner with null, as soon as it is known that none can come. */
+  outerJoin<VO, VR>(
+    other: KStream<K, VO>,
+    joiner: ValueJoiner<K, NonNullable<V> | null, NonNullable<VO> | null, VR>,
+    windows: JoinWindows,
+    joined: StreamJoined<K, V, VO> = {},
+  ): KStream<K, VR> {
+    return this.#join(other, joiner as AnyJoiner<K, VR>, { left: true, right: true }, [windows, joined])
   }
 
   /** The table whose updates are the records of the stream: null deletes, null keys are dropped. Repartitions if the key may have changed. */
@@ -160,6 +191,19 @@ export class KStream<K, V> {
     drawing.graph.add(this.#place.node, logicalNode({ name, nodes: [node] }))
   }
 
+  #join<VO, VR>(
+    other: Joinable<K, VO>,
+    joiner: AnyJoiner<K, VR>,
+    outer: { readonly left: boolean; readonly right: boolean },
+    [first = {}, second = {}]: JoinOptions<K, V, VO>,
+  ): KStream<K, VR> {
+    if (other instanceof KStream) {
+      const spec = { joiner, windows: first as JoinWindows, outer, joined: second }
+      return new KStream(joinStreams<K, V, VO, VR>(this.#place, other.#place, spec))
+    }
+    return new KStream(joinStreamTable(this.#place, placeOf(other), { left: outer.left, joiner, joined: first as Joined<K, V> }))
+  }
+
   #then<KR, VR>(
     operator: Operator,
     { name }: Named,
@@ -175,6 +219,11 @@ export class KStream<K, V> {
     })
   }
 }
+
+type Joinable<K, VO> = KTable<K, VO> | KStream<K, VO>
+type JoinOptions<K, V, VO> = readonly [first?: JoinWindows | Joined<K, V>, second?: StreamJoined<K, V, VO>]
+// biome-ignore lint/suspicious/noExplicitAny: the overloads say which values it gets; here it serves them all
+type AnyJoiner<K, VR> = ValueJoiner<K, any, any, VR>
 
 const checkPartitions = (partitions: number): number => {
   if (Number.isInteger(partitions) && partitions >= 1) return partitions

@@ -77,3 +77,30 @@ export interface Joined<K, V> extends Named {
   readonly keySerde?: Serde<K>
   readonly valueSerde?: Serde<V>
 }
+
+/**
+ * How two streams are joined (Java's `StreamJoined`, D-66). `name` names the processors and, with `-left` and `-right`, the
+ * repartition topics; `storeName` begins the names of the stores.
+ */
+export interface StreamJoined<K, V, VO> extends Named {
+  readonly storeName?: string
+  readonly keySerde?: Serde<K>
+  /** Of the values of this stream, the left one. */
+  readonly valueSerde?: Serde<NonNullable<V>>
+  readonly otherValueSerde?: Serde<NonNullable<VO>>
+  /** The left stream's records are kept in a store of one's own. */
+  readonly thisStoreSupplier?: JoinStoreSupplier
+  readonly otherStoreSupplier?: JoinStoreSupplier
+  /** Topic configuration for the changelogs; false: none, lost records are lost to the join. Default: changelogs. */
+  readonly logging?: false | Readonly<Record<string, string>>
+}
+
+/** A window store that can keep the records of a joined stream: as long as the windows and their grace last, and every one of a key. */
+export interface JoinStoreSupplier {
+  readonly name: string
+  /** `beforeMs` and `afterMs` together. */
+  readonly windowSizeMs: number
+  /** The windows' size and grace together. */
+  readonly retentionMs: number
+  readonly retainDuplicates: boolean
+}

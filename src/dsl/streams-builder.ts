@@ -3,7 +3,14 @@ import { tableSourceNode, tableSourcePrefix } from '../operators/table-source.ts
 import { type LogicalGraph, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName, isGenerated } from '../topology/naming.ts'
 import type { SourceNode } from '../topology/nodes.ts'
-import { keepNullKeys, mergeRepartitions, mergeSources, parseOptimization, reuseSourceTopics } from '../topology/optimise.ts'
+import {
+  joinInOneStore,
+  keepNullKeys,
+  mergeRepartitions,
+  mergeSources,
+  parseOptimization,
+  reuseSourceTopics,
+} from '../topology/optimise.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Topology, topologyError } from '../topology/topology.ts'
 import { writeTopology } from '../topology/write.ts'
@@ -129,6 +136,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
         }),
       )
     }
+    if (optimizations.has('single.store.self.join')) joinInOneStore(graph)
     keepNullKeys(graph)
     const topology = writeTopology(graph, handlersOf(config))
     if (config['ensure.explicit.internal.resource.naming']) checkExplicitNames(topology, graph)

@@ -35,15 +35,20 @@ export class WindowRows<K, V, S> implements WindowStore<K, S>, StoreWithCache<Wi
 
   put(key: K, value: S | null, windowStartMs: number): void {
     const { contents, holder, retainDuplicates, dropped } = this.#options
-    if (retainDuplicates && value === null) return
     const window = this.#window(windowStartMs)
+    if (retainDuplicates) {
+      // as in Kafka's changelogs every put has its own record, those that are null or too late to be found too
+      const at = { key, window, sequence: this.#next() }
+      if (value === null) this.cacheable.erase(at)
+      else this.cacheable.put(at, contents.held(value, holder))
+      return
+    }
     this.cacheable.observe(window)
     if (this.cacheable.isForgotten(window)) {
       dropped('window is older than the retention time')
       return
     }
-    const at = retainDuplicates ? { key, window, sequence: this.#next() } : { key, window }
-    this.cacheable.put(at, value === null ? null : contents.held(value, holder))
+    this.cacheable.put({ key, window }, value === null ? null : contents.held(value, holder))
   }
 
   fetch(key: K, startMs: number): Awaitable<S | null>

@@ -50,6 +50,11 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     super.put(key, value)
   }
 
+  /** Writes that there is no row, which does not count as a window. */
+  erase(key: StoredWindow<K>): void {
+    super.put(key, null)
+  }
+
   /** Takes a window's time in, also where it is not written. */
   observe(window: Window): void {
     const time = this.#options.timeOf(window)

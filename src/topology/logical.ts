@@ -20,6 +20,8 @@ export interface LogicalNodeSpec {
   readonly repartition?: RepartitionSpec
   /** Of a windowed aggregation: a row changes no more once stream time is this far beyond the end of its window. */
   readonly graceMs?: number
+  /** Of a join of two streams: what it is where both are one, and the node that then goes (`single.store.self.join`). */
+  readonly withItself?: { readonly spec: LogicalNodeSpec; readonly without: string }
   /** The one topic whose records are the rows of the node's store, if it has one. */
   readonly tableTopic?: string
 }

@@ -119,6 +119,17 @@ const repartitionsByKeyChanger = (graph: LogicalGraph): ReadonlyMap<LogicalNode,
   return new Map([...byChanger].map(([changer, nodes]) => [changer, [...nodes]]))
 }
 
+/** A stream that is joined with itself is kept in one store (`single.store.self.join`). */
+export const joinInOneStore = (graph: LogicalGraph): void => {
+  for (const node of graph.nodes) {
+    const { withItself } = node.spec
+    const [parent, other] = node.parents
+    if (!withItself || !parent || other) continue
+    for (const child of [...parent.children]) if (child.spec.name === withItself.without) unlink(parent, child)
+    node.spec = withItself.spec
+  }
+}
+
 /** Repartitions right above a join that has use for null keys let them pass (Kafka's `NodesWithRelaxedNullKeyJoinDownstream`), always. */
 export const keepNullKeys = (graph: LogicalGraph): void => {
   const keepAbove = (node: LogicalNode): void => {

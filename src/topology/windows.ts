@@ -28,6 +28,16 @@ export interface SessionWindows {
   readonly graceMs: number
 }
 
+/**
+ * How far apart the records of two streams may be to be joined (Kafka's `JoinWindows`, D-76): a record of the left stream meets
+ * those of the right one that are at most `beforeMs` earlier and at most `afterMs` later. One of both may be negative.
+ */
+export interface JoinWindows {
+  readonly beforeMs: number
+  readonly afterMs: number
+  readonly graceMs: number
+}
+
 const wrong = (why: string): StreamsError => new StreamsError('TOPOLOGY_INVALID', why)
 
 const checkGrace = (graceMs: number): void => {
@@ -87,3 +97,27 @@ export const session = (given: { readonly inactivityGapMs: number; readonly grac
   checkGrace(given.graceMs)
   return Object.freeze({ inactivityGapMs: given.inactivityGapMs, graceMs: given.graceMs })
 }
+
+/**
+ * See {@link JoinWindows}; `timeDifferenceMs` stands for the side that is not given. A record that found no partner is known to
+ * have none when the latest time is more than `graceMs` beyond its window. TOPOLOGY_INVALID where a number makes no sense.
+ *
+ * @example
+ * ```ts
+ * import { joinWindows, minutes, seconds } from 'millrace'
+ *
+ * joinWindows({ timeDifferenceMs: minutes(1), graceMs: 0 }) // => { beforeMs: 60000, afterMs: 60000, graceMs: 0 }
+ * joinWindows({ beforeMs: 0, afterMs: seconds(5), graceMs: 0 }).afterMs // => 5000
+ * ```
+ */
+export const joinWindows = (given: JoinWindowsSpec): JoinWindows => {
+  const { timeDifferenceMs = 0, beforeMs = timeDifferenceMs, afterMs = timeDifferenceMs, graceMs } = given
+  if (!(beforeMs + afterMs >= 0)) throw wrong('Window interval (ie, beforeMs+afterMs) must not be negative.')
+  checkGrace(graceMs)
+  return Object.freeze({ beforeMs, afterMs, graceMs })
+}
+
+type JoinWindowsSpec = { readonly graceMs: number } & (
+  | { readonly timeDifferenceMs: number; readonly beforeMs?: number; readonly afterMs?: number }
+  | { readonly timeDifferenceMs?: never; readonly beforeMs: number; readonly afterMs: number }
+)

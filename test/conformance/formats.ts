@@ -1,6 +1,7 @@
 import { murmur2, partitionOfKey } from '../../src/runtime/partitioner.ts'
 import { changeSerde } from '../../src/serde/change.ts'
 import { murmur3 } from '../../src/serde/murmur3.ts'
+import { type JoinSide, outerJoinKey, outerJoinValue } from '../../src/serde/outer-join.ts'
 import {
   combinedKey,
   foreignKeyPrefix,
@@ -102,6 +103,15 @@ const tables: Readonly<Record<string, Fill>> = {
   subscriptionResponse: ({ serde = 'bytes' }, input) => {
     const { hash, value } = input as { readonly hash: Hash; readonly value: unknown }
     return { hex: hexOf(subscriptionResponseSerde(serdeOf(serde)).serialize({ hash: hashOf(hash), value: fromJson(serde, value) }, 't')) }
+  },
+  outerJoinKey: ({ serde = 'bytes' }, input) => {
+    const { key, ts, side } = input as { readonly key: unknown; readonly ts: number; readonly side: JoinSide }
+    return { hex: hexOf(outerJoinKey(serdeOf(serde)).serialize({ timestamp: ts, of: { side, key: fromJson(serde, key) } }, 't')) }
+  },
+  outerJoinValue: ({ serde = 'bytes' }, input) => {
+    const { value, side } = input as { readonly value: unknown; readonly side: JoinSide }
+    const inner = serdeOf(serde)
+    return { hex: hexOf(outerJoinValue(inner, inner).serialize({ side, value: fromJson(serde, value) }, 't')) }
   },
   stringHashCode: (_table, input) => ({ hashCode: stringHashCode(input as string) }),
   hashSetOrder: (_table, input) => ({ order: hashSetOrder(input as readonly string[]) }),

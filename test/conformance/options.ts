@@ -7,6 +7,8 @@ import type {
   Named,
   Produced,
   Repartitioned,
+  Serde,
+  StreamJoined,
   StreamPartitioner,
   Suppressed,
   TableJoined,
@@ -24,6 +26,7 @@ import { evaluate, holds } from './expressions.ts'
 import type {
   ConsumedSpec,
   Expression,
+  JoinStoreSpec,
   MaterializedSpec,
   PartitionerSpec,
   ProducedSpec,
@@ -155,4 +158,26 @@ const serdesOnly = ({ key, value }: MaterializedSpec = {}): ConsumedSpec => ({
 export const joinedOf = ({ joined: { left, ...spec } = {} }: StepArgs): Joined<unknown, unknown> => ({
   ...serdesOf({ ...spec, ...(left === undefined ? {} : { value: left }) }),
   ...nameOf(spec),
+})
+
+/** Whether the stores are in memory or on a disk makes no difference here. */
+export const streamJoinedOf = ({ joined = {} }: StepArgs): StreamJoined<unknown, unknown, unknown> => {
+  const { key, left, right, storeName, thisSupplier, otherSupplier, logging } = joined
+  return {
+    ...(key === undefined ? {} : { keySerde: serdeOf(key) }),
+    ...(left === undefined ? {} : { valueSerde: serdeOf(left) as Serde<NonNullable<unknown>> }),
+    ...(right === undefined ? {} : { otherValueSerde: serdeOf(right) as Serde<NonNullable<unknown>> }),
+    ...nameOf(joined),
+    ...(storeName === undefined ? {} : { storeName }),
+    ...(thisSupplier === undefined ? {} : { thisStoreSupplier: joinStoreOf(thisSupplier) }),
+    ...(otherSupplier === undefined ? {} : { otherStoreSupplier: joinStoreOf(otherSupplier) }),
+    ...(logging === undefined ? {} : { logging }),
+  }
+}
+
+const joinStoreOf = ({ name, windowMs, retentionMs, retainDuplicates = false }: JoinStoreSpec) => ({
+  name,
+  windowSizeMs: windowMs,
+  retentionMs,
+  retainDuplicates,
 })

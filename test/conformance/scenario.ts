@@ -42,6 +42,8 @@ export interface WindowsSpec {
   readonly gapMs?: number
   readonly startMs?: number
   readonly offsetMs?: number
+  readonly beforeMs?: number
+  readonly afterMs?: number
 }
 
 /** A function of the scenario language (README section 4). */
@@ -126,7 +128,7 @@ export interface StepArgs {
   readonly aggregator?: Expression
   readonly joiner?: Expression
   readonly tableJoined?: { readonly name?: string; readonly partitioner?: PartitionerSpec; readonly otherPartitioner?: PartitionerSpec }
-  readonly joined?: { readonly name?: string; readonly key?: SerdeSpec; readonly left?: SerdeSpec; readonly graceMs?: number }
+  readonly joined?: JoinedSpec
   readonly merger?: Expression
   readonly adder?: Expression
   readonly subtractor?: Expression
@@ -144,6 +146,27 @@ export interface StepArgs {
   readonly produced?: ProducedSpec
   readonly grouped?: { readonly name?: string; readonly key?: SerdeSpec; readonly value?: SerdeSpec }
   readonly materialized?: MaterializedSpec
+}
+
+/** Of a stream with a table, or with another stream. */
+export interface JoinedSpec {
+  readonly name?: string
+  readonly key?: SerdeSpec
+  readonly left?: SerdeSpec
+  readonly right?: SerdeSpec
+  readonly graceMs?: number
+  readonly storeName?: string
+  readonly thisSupplier?: JoinStoreSpec
+  readonly otherSupplier?: JoinStoreSpec
+  readonly storeType?: string
+  readonly logging?: false | Readonly<Record<string, string>>
+}
+
+export interface JoinStoreSpec {
+  readonly name: string
+  readonly windowMs: number
+  readonly retentionMs: number
+  readonly retainDuplicates?: boolean
 }
 
 export interface ConsumedSpec {

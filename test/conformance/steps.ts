@@ -23,13 +23,14 @@ import {
   namedOf,
   producedOf,
   repartitionedOf,
+  streamJoinedOf,
   suppressedOf,
   tableJoinedOf,
   topicExtractorOf,
 } from './options.ts'
-import type { BranchSpec, Expression, NestedSteps, Step, StepArgs } from './scenario.ts'
+import type { BranchSpec, Expression, NestedSteps, Step, StepArgs, WindowsSpec } from './scenario.ts'
 import { Pair, show } from './values.ts'
-import { windowsOf } from './windows.ts'
+import { joinWindowsOf, windowsOf } from './windows.ts'
 
 /** What a step is called on; `nothing`: the builder. */
 export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'grouped table' | 'windowed stream' | 'cogrouped stream' | 'split'
@@ -174,6 +175,15 @@ const streamVerbs: Readonly<Record<string, Verb>> = {
   groupBy: onStream('grouped stream', (stream, args) => stream.groupBy(byKeyAndValue(args.mapper), groupedOf(args))),
   'join table': onStream('stream', (stream, args, _scene, other) => stream.join(other as Table, byBothSides(args), joinedOf(args))),
   'leftJoin table': onStream('stream', (stream, args, _scene, other) => stream.leftJoin(other as Table, byBothSides(args), joinedOf(args))),
+  'join stream': onStream('stream', (stream, args, _scene, other) =>
+    stream.join(other as Stream, byBothSides(args), joinWindowsOf(args.windows ?? noWindows), streamJoinedOf(args)),
+  ),
+  'leftJoin stream': onStream('stream', (stream, args, _scene, other) =>
+    stream.leftJoin(other as Stream, byBothSides(args), joinWindowsOf(args.windows ?? noWindows), streamJoinedOf(args)),
+  ),
+  'outerJoin stream': onStream('stream', (stream, args, _scene, other) =>
+    stream.outerJoin(other as Stream, byBothSides(args), joinWindowsOf(args.windows ?? noWindows), streamJoinedOf(args)),
+  ),
   toTable: onStream('table', (stream, args) => stream.toTable(aggregatedOf(args) as Parameters<Stream['toTable']>[0])),
   to: onStream(undefined, (stream, args) =>
     stream.to(args.extractor ? topicExtractorOf(args.extractor) : (args.topic ?? ''), producedOf(args.produced)),
@@ -252,7 +262,7 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
       ),
     ),
     cogroup: onGrouped('cogrouped stream', (grouped, args) => grouped.cogroup(byAggregator(args.aggregator))),
-    windowedBy: onGrouped('windowed stream', (grouped, { windows = { type: 'none' } }) =>
+    windowedBy: onGrouped('windowed stream', (grouped, { windows = noWindows }) =>
       grouped.windowedBy(windowsOf(windows) as Windows & SessionWindows),
     ),
   },
@@ -287,6 +297,7 @@ const byAggregator = (expression: Expression | undefined) => (key: unknown, valu
   evaluate(expression, { key, value, agg })
 
 const noScope: Scope = {}
+const noWindows: WindowsSpec = { type: 'none' }
 
 /** The verb of a kind; one that is another verb for another second object has that one's kind in its name. */
 export const verbOf = (kind: Kind, op: string, other: Kind | undefined): Verb | undefined => {

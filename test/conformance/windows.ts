@@ -1,4 +1,15 @@
-import { hopping, type SessionWindows, type SlidingWindows, session, sliding, tumbling, unlimited, type Windows } from 'millrace'
+import {
+  hopping,
+  type JoinWindows,
+  joinWindows,
+  type SessionWindows,
+  type SlidingWindows,
+  session,
+  sliding,
+  tumbling,
+  unlimited,
+  type Windows,
+} from 'millrace'
 import type { WindowsSpec } from './scenario.ts'
 
 /** Calendar months of UTC (README section 3.1). */
@@ -40,3 +51,7 @@ export const windowsOf = (spec: WindowsSpec): Windows | SlidingWindows | Session
       throw new Error(`unknown windows ${spec.type}`)
   }
 }
+
+/** Of a join of streams; what is not given is `diffMs`. */
+export const joinWindowsOf = ({ diffMs = 0, beforeMs = diffMs, afterMs = diffMs, graceMs = 0 }: WindowsSpec): JoinWindows =>
+  joinWindows({ beforeMs, afterMs, graceMs })

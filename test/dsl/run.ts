@@ -48,8 +48,8 @@ export const out = async (...args: Parameters<typeof run>): Promise<readonly str
 export type TopicInput = readonly [topic: string, key: string | null, value: string | null, timestamp: number]
 
 /** What comes out at `out` of records on several topics, as `key=value @time`. */
-export const outOf = async (mode: Mode, draw: (builder: StreamsBuilder) => void, inputs: readonly TopicInput[]) => {
-  const builder = new StreamsBuilder()
+export const outOf = async (mode: Mode, draw: (builder: StreamsBuilder) => void, inputs: readonly TopicInput[], config = {}) => {
+  const builder = new StreamsBuilder(config)
   draw(builder)
   await using driver = new TopologyTestDriver(builder.build(), { cutAfter: mode })
   for (const [topic, key, value, timestamp] of inputs) await driver.createInputTopic(topic, strings).pipeInput(key, value, { timestamp })

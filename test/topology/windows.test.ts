@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { days, hours, minutes, seconds } from '../../src/topology/durations.ts'
-import { hopping, session, sliding, tumbling, unlimited } from '../../src/topology/windows.ts'
+import { hopping, joinWindows, session, sliding, tumbling, unlimited } from '../../src/topology/windows.ts'
 
 const spans = (windows: ReturnType<typeof tumbling>, timestamp: number) =>
   windows.windowsFor(timestamp).map(({ startMs, endMs }) => `${startMs}-${endMs}`)
@@ -25,6 +25,12 @@ describe('windows', () => {
     expect([4, 5, 1_000].map((timestamp) => spans(windows, timestamp))).toEqual([[], ['5-Infinity'], ['5-Infinity']])
   })
 
+  it('of a join reach as far back as forth unless it is said otherwise', () => {
+    expect(joinWindows({ timeDifferenceMs: 5, graceMs: 1 })).toEqual({ beforeMs: 5, afterMs: 5, graceMs: 1 })
+    expect(joinWindows({ timeDifferenceMs: 5, beforeMs: -2, graceMs: 1 })).toEqual({ beforeMs: -2, afterMs: 5, graceMs: 1 })
+    expect(joinWindows({ beforeMs: 0, afterMs: 3, graceMs: 0 })).toEqual({ beforeMs: 0, afterMs: 3, graceMs: 0 })
+  })
+
   it.each([
     [() => tumbling({ sizeMs: 0, graceMs: 0 }), 'Window size (sizeMs) must be larger than zero.'],
     [
@@ -36,6 +42,8 @@ describe('windows', () => {
     [() => sliding({ timeDifferenceMs: 1, graceMs: -1 }), 'Window grace period must not be negative.'],
     [() => session({ inactivityGapMs: -1, graceMs: 0 }), 'Gap time cannot be negative.'],
     [() => session({ inactivityGapMs: 1, graceMs: -1 }), 'Grace period must not be negative.'],
+    [() => joinWindows({ timeDifferenceMs: 5, afterMs: -6, graceMs: 0 }), 'Window interval (ie, beforeMs+afterMs) must not be negative.'],
+    [() => joinWindows({ timeDifferenceMs: 5, graceMs: -1 }), 'Grace period must not be negative.'],
     [() => unlimited({ startMs: -1 }), 'Window start time (startMs) cannot be negative.'],
   ])('refuse what makes no sense, in the words of Kafka Streams', (make, message) => {
     expect(make).toThrow(expect.objectContaining({ code: 'TOPOLOGY_INVALID', message }))

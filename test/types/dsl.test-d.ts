@@ -1,4 +1,4 @@
-import { type KStream, type KTable, Serdes, StreamsBuilder, tumbling, untilTimeLimit, untilWindowCloses } from 'millrace'
+import { joinWindows, type KStream, type KTable, Serdes, StreamsBuilder, tumbling, untilTimeLimit, untilWindowCloses } from 'millrace'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const yes = <T extends true>(): T | undefined => undefined
@@ -35,6 +35,24 @@ const sums = trades
 yes<Same<typeof sums, KTable<number, { sum: number }>>>()
 const dearest = trades.groupByKey().reduce((one, other) => (one.price > other.price ? one : other), { store: 'dearest' })
 yes<Same<typeof dearest, KTable<string, Trade>>>()
+
+// Joins of streams: null is what the joiner of a left or outer join must reckon with, and where it is not said it cannot come.
+const around = joinWindows({ timeDifferenceMs: 10, graceMs: 0 })
+const pairs = trades.join(prices, (trade, text, symbol) => [trade, text, symbol] as const, around)
+yes<Same<typeof pairs, KStream<string, readonly [Trade, string, string]>>>()
+const lefts = trades.leftJoin(prices, (trade, text) => [trade, text] as const, around, { storeName: 'lefts' })
+yes<Same<typeof lefts, KStream<string, readonly [Trade, string | null]>>>()
+const outers = trades.outerJoin(prices, (trade, text) => [trade, text] as const, around)
+yes<Same<typeof outers, KStream<string, readonly [Trade | null, string | null]>>>()
+
+// @ts-expect-error windows are to be said
+trades.outerJoin(prices, (trade) => trade)
+
+// @ts-expect-error streams are joined by equal keys
+trades.outerJoin(keyed, (trade) => trade, around)
+
+// @ts-expect-error the other stream's values have another serde
+trades.join(prices, (trade) => trade, around, { otherValueSerde: Serdes.long })
 
 // A deleted row is null in the stream of a table; its serde need not know.
 const changes = counts.toStream()

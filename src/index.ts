@@ -20,8 +20,10 @@ export type {
   StreamJoined,
   TableJoined,
 } from './dsl/options.ts'
+export { SessionWindowedCogroupedKStream } from './dsl/session-windowed-cogrouped-k-stream.ts'
 export { SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
 export { StreamsBuilder } from './dsl/streams-builder.ts'
+export { TimeWindowedCogroupedKStream } from './dsl/time-windowed-cogrouped-k-stream.ts'
 export { TimeWindowedKStream } from './dsl/time-windowed-k-stream.ts'
 export { type ErrorCode, isStreamsError, StreamsError } from './errors.ts'
 export type {

@@ -1,19 +1,16 @@
-import { StreamsError } from '../errors.ts'
 import { type Aggregator, aggregate, aggregateFold, type Initializer } from '../operators/aggregate.ts'
-import { merge } from '../operators/merge.ts'
-import { storeView } from '../operators/table-view.ts'
-import { type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
-import { checkName } from '../topology/naming.ts'
+import type { SessionWindows, SlidingWindows, Windows } from '../topology/windows.ts'
+import { type CogroupInput, drawCogrouped } from './cogroup-aggregation.ts'
 import type { KGroupedStream } from './k-grouped-stream.ts'
-import { KTable } from './k-table.ts'
-import { keyValueStore, materializedOf, storeNameOf } from './materialize.ts'
+import type { KTable } from './k-table.ts'
+import { keyValueStore } from './materialize.ts'
 import type { Aggregated } from './options.ts'
+import { SessionWindowedCogroupedKStream } from './session-windowed-cogrouped-k-stream.ts'
+import { TimeWindowedCogroupedKStream } from './time-windowed-cogrouped-k-stream.ts'
+import { fixedWindows, slidingWindows } from './window-kinds.ts'
 
 /** The groupings that go into one table, each with its aggregator. */
 type Inputs<K, A> = ReadonlyMap<KGroupedStream<K, unknown>, Aggregator<K, unknown, A>>
-
-const aggregatePrefix = 'COGROUPKSTREAM-AGGREGATE-'
-const mergePrefix = 'COGROUPKSTREAM-MERGE-'
 
 /**
  * Several grouped streams with the same keys, folded into one table (Kafka's `CogroupedKStream`, D-32): one store, one node per
@@ -53,64 +50,31 @@ export class CogroupedKStream<K, A> {
     return new CogroupedKStream(new Map([...this.#inputs, [grouped, aggregator] as never]))
   }
 
+  /** Folds per window instead of over all time. */
+  windowedBy(windows: SessionWindows): SessionWindowedCogroupedKStream<K, A>
+  windowedBy(windows: Windows | SlidingWindows): TimeWindowedCogroupedKStream<K, A>
+  windowedBy(
+    windows: Windows | SlidingWindows | SessionWindows,
+  ): TimeWindowedCogroupedKStream<K, A> | SessionWindowedCogroupedKStream<K, A> {
+    if ('inactivityGapMs' in windows) return new SessionWindowedCogroupedKStream(this.#list, windows)
+    return new TimeWindowedCogroupedKStream(this.#list, 'windowsFor' in windows ? fixedWindows(windows) : slidingWindows(windows))
+  }
+
   /** Folds the values of each key of all streams; records with a null key or value are dropped and counted. */
   aggregate(initializer: Initializer<A>, options: Aggregated<K, A> = {}): KTable<K, A> {
-    const inputs = [...this.#inputs].map(([{ grouping }, aggregator]) => ({ grouping, aggregator }))
-    const first = inputs[0]
-    if (!first) throw new StreamsError('TOPOLOGY_INVALID', 'A cogrouped stream takes at least one grouping')
-    const { drawing, keySerde: groupSerde } = first.grouping.place
-    const materialized = materializedOf(options.store) ?? {}
-    const storeName = storeNameOf(drawing, aggregatePrefix, materialized)
-    const store = keyValueStore(drawing, storeName, { ...materialized, keySerde: materialized.keySerde ?? groupSerde })
-    const nameOf = (prefix: string, suffix: string): string =>
-      drawing.names.processor(prefix, options.name === undefined ? undefined : checkName(`${options.name}${suffix}`))
-    // all repartitions come before the first aggregation, as in Java's numbering
-    const above = inputs.map(({ grouping }) => grouping.repartitioned(storeName))
-    const aggregations = inputs.map(({ aggregator }, at) => {
-      const name = nameOf(aggregatePrefix, `-cogroup-agg-${at}`)
-      const fold = aggregateFold(initializer, aggregator)
-      const draw = (oldValues: boolean): LogicalNodeSpec => ({
-        name,
-        stores: [store],
-        nodes: [
-          {
-            kind: 'processor',
-            name,
-            parents: [],
-            supplier: aggregate(storeName, fold, { oldValues, initial: initializer }),
-            stores: [storeName],
-            keepsKey: true,
-            readsByKey: [storeName],
-          },
-        ],
-      })
-      const node = logicalNode(draw(false))
-      drawing.graph.add(above[at] ?? drawing.graph.root, node)
-      return { node, draw }
-    })
-    const name = nameOf(mergePrefix, '-cogroup-merge')
-    const { supplier } = merge<K, unknown>()
-    const merged = drawing.graph.add(
-      aggregations.map(({ node }) => node),
-      logicalNode({
-        name,
-        nodes: [{ kind: 'processor', name, parents: [], supplier, stores: [], keepsKey: true, readsByKey: [], meets: [] }],
+    return drawCogrouped(this.#list, {
+      options,
+      store: keyValueStore,
+      tableKeySerde: (inner) => inner,
+      node: ({ aggregator }, { store, oldValues }) => ({
+        supplier: aggregate(store, aggregateFold(initializer, aggregator), { oldValues, initial: initializer }),
+        keepsKey: true,
+        readsByKey: [store],
       }),
-    )
-    return new KTable({
-      drawing,
-      node: merged,
-      keySerde: store.keySerde,
-      valueSerde: store.valueSerde,
-      repartition: false,
-      queryableStoreName: materialized.name ?? null,
-      facts: {
-        view: () => storeView(storeName),
-        sendOldValues: () => {
-          for (const { node, draw } of aggregations) node.spec = draw(true)
-          return true
-        },
-      },
     })
+  }
+
+  get #list(): readonly CogroupInput<K, A>[] {
+    return [...this.#inputs].map(([{ grouping }, aggregator]) => ({ grouping, aggregator }))
   }
 }

@@ -14,7 +14,7 @@ import type { Windowed } from '../serde/windowed.ts'
 import type { SessionWindows } from '../topology/windows.ts'
 import type { KTable } from './k-table.ts'
 import type { Aggregated } from './options.ts'
-import type { Retention } from './window-kinds.ts'
+import { sessionRetention } from './window-kinds.ts'
 import { drawWindowed, type Grouping } from './windowed-aggregation.ts'
 
 /**
@@ -91,16 +91,9 @@ export class SessionWindowedKStream<K, V> {
       ...given,
       prefix,
       kind: { kind: 'session', holds: 'values' },
-      retention: retentionOf(windows),
+      retention: sessionRetention(windows),
       windowed: (inner) => Serdes.sessionWindowed(inner),
       supplier: (store, oldValues) => sessionWindowAggregate(windows, fold, { store, emit: this.#emit, oldValues }),
     })
   }
 }
-
-const retentionOf = ({ inactivityGapMs, graceMs }: SessionWindows): Retention => ({
-  leastMs: inactivityGapMs + graceMs,
-  graceMs: inactivityGapMs + graceMs,
-  refusal: (store, retentionMs) =>
-    `The retention period of the session store ${store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[${inactivityGapMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
-})

@@ -3,7 +3,7 @@ import { slidingWindowAggregate } from '../operators/sliding-window-aggregate.ts
 import { timeWindowAggregate } from '../operators/time-window-aggregate.ts'
 import type { WindowedRowsOptions } from '../operators/windowed-rows.ts'
 import type { ProcessorNode } from '../topology/nodes.ts'
-import type { SlidingWindows, Windows } from '../topology/windows.ts'
+import type { SessionWindows, SlidingWindows, Windows } from '../topology/windows.ts'
 
 /** What tells windows that a timestamp decides from those that slide with the records. */
 export interface WindowKind<K, V> {
@@ -60,3 +60,10 @@ export const slidingWindows = <K, V>(windows: SlidingWindows): WindowKind<K, V> 
     supplier: (fold, options) => slidingWindowAggregate(windows, fold, options),
   }
 }
+
+export const sessionRetention = ({ inactivityGapMs, graceMs }: SessionWindows): Retention => ({
+  leastMs: inactivityGapMs + graceMs,
+  graceMs: inactivityGapMs + graceMs,
+  refusal: (store, retentionMs) =>
+    `The retention period of the session store ${store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[${inactivityGapMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
+})

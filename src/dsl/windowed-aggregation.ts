@@ -5,7 +5,7 @@ import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
 import type { Windows } from '../topology/windows.ts'
-import type { Place } from './drawing.ts'
+import type { Drawing, Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { materializedOf, storedTable, storeNameOf } from './materialize.ts'
 import type { Aggregated, Materialized } from './options.ts'
@@ -46,17 +46,8 @@ export const drawWindowed = <K, V, A>(
   const materialized: Materialized<unknown, A> = materializedOf(options.store) ?? {}
   const storeName = storeNameOf(drawing, prefix, materialized)
   const name = drawing.names.processor(prefix, options.name === undefined ? undefined : checkName(options.name))
-  const valueSerde = drawing.valueSerde(materialized.valueSerde ?? defaultSerde, `the value of store ${storeName}`)
-  const store: StoreSpec = {
-    ...kind,
-    name: storeName,
-    keySerde: drawing.keySerde(materialized.keySerde ?? place.keySerde, `the key of store ${storeName}`),
-    valueSerde,
-    retentionMs: retentionOf(storeName, retention, materialized.retentionMs),
-    caching: materialized.caching ?? true,
-    logging: materialized.logging ?? {},
-    named: materialized.name !== undefined,
-  }
+  const { keySerde = place.keySerde, valueSerde = defaultSerde } = materialized
+  const store = windowedStore(drawing, storeName, { ...materialized, keySerde, valueSerde, kind, retention })
   const draw = ({ oldValues }: { readonly oldValues: boolean }): LogicalNodeSpec => ({
     name,
     stores: [store],
@@ -80,12 +71,39 @@ export const drawWindowed = <K, V, A>(
     drawing,
     node,
     keySerde: windowed(store.keySerde),
-    valueSerde,
+    valueSerde: store.valueSerde,
     repartition: false,
     queryableStoreName: materialized.name ?? null,
     facts: storedTable(node, storeName, draw),
   })
 }
+
+/** A store with windows under this name. Throws CONFIG_INVALID where there is no serde for it, TOPOLOGY_INVALID where it would forget too early. */
+export const windowedStore = (
+  drawing: Drawing,
+  name: string,
+  {
+    kind,
+    retention,
+    keySerde,
+    valueSerde,
+    ...materialized
+  }: Omit<Materialized<unknown, unknown>, 'keySerde' | 'valueSerde'> & {
+    readonly kind: WindowedStoreKind
+    readonly retention: Retention
+    readonly keySerde?: AnySerde | undefined
+    readonly valueSerde?: AnySerde | undefined
+  },
+): StoreSpec => ({
+  ...kind,
+  name,
+  keySerde: drawing.keySerde(keySerde, `the key of store ${name}`),
+  valueSerde: drawing.valueSerde(valueSerde, `the value of store ${name}`),
+  retentionMs: retentionOf(name, retention, materialized.retentionMs),
+  caching: materialized.caching ?? true,
+  logging: materialized.logging ?? {},
+  named: materialized.name !== undefined,
+})
 
 /** S-11: what the windows need, or what the user asks for if it is no less. */
 const retentionOf = (store: string, { leastMs, refusal }: Retention, retentionMs = leastMs): number => {

@@ -12,6 +12,8 @@ export type EmitStrategy = 'onWindowUpdate' | 'onWindowClose'
 export interface WindowedRowsOptions {
   readonly store: string
   readonly emit: EmitStrategy
+  /** Tells nodes apart that share a store: each has its own time. */
+  readonly part?: number
   /** Every update tells the row before as well (S-16); what is sent at the close does not. */
   readonly oldValues: boolean
 }
@@ -38,12 +40,12 @@ export type ClosedUpTo = (closeTime: number) => number
 
 export const openWindowedRows = <K, A>(
   context: RowsContext<K, A>,
-  { store: name, emit, oldValues }: WindowedRowsOptions,
+  { store: name, emit, oldValues, part }: WindowedRowsOptions,
 ): WindowedRows<K, A> => {
   const store = context.getStateStore<StoreWithCache<CacheableWindowedStore<K, A>>>(name).cacheable
   const everyUpdate = emit === 'onWindowUpdate'
   const sent = everyUpdate ? openTableRows(context, name, oldValues) : undefined
-  const [timeName, closeName] = [`${name}/stream-time`, `${name}/closed`]
+  const [timeName, closeName] = [part === undefined ? `${name}/stream-time` : `${name}/stream-time/${part}`, `${name}/closed`]
   let observed = context.remembered(timeName) ?? -1
   let lastClose = context.remembered(closeName)
   const send = ([key, { value, timestamp }]: readonly [Windowed<K>, ValueAndTimestamp<A>], { headers }: Record<unknown, unknown>) =>

@@ -6,10 +6,12 @@ import type {
   KGroupedTable,
   KStream,
   KTable,
+  SessionWindowedCogroupedKStream,
   SessionWindowedKStream,
   SessionWindows,
   StreamsBuilder,
   TableJoined,
+  TimeWindowedCogroupedKStream,
   TimeWindowedKStream,
   Windows,
 } from 'millrace'
@@ -33,7 +35,16 @@ import { Pair, show } from './values.ts'
 import { joinWindowsOf, windowsOf } from './windows.ts'
 
 /** What a step is called on; `nothing`: the builder. */
-export type Kind = 'nothing' | 'stream' | 'table' | 'grouped stream' | 'grouped table' | 'windowed stream' | 'cogrouped stream' | 'split'
+export type Kind =
+  | 'nothing'
+  | 'stream'
+  | 'table'
+  | 'grouped stream'
+  | 'grouped table'
+  | 'windowed stream'
+  | 'cogrouped stream'
+  | 'windowed cogrouped stream'
+  | 'split'
 
 /** What the steps of one scenario share. */
 export interface Scene {
@@ -273,6 +284,20 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     aggregate: onCogrouped('table', (cogrouped, args) =>
       cogrouped.aggregate(() => evaluate(args.initializer, noScope), aggregatedOf(args)),
     ),
+    windowedBy: onCogrouped('windowed cogrouped stream', (cogrouped, { windows = noWindows }) =>
+      cogrouped.windowedBy(windowsOf(windows) as Windows & SessionWindows),
+    ),
+  },
+  'windowed cogrouped stream': {
+    aggregate: {
+      gives: 'table',
+      draw: (on, args) => {
+        const initializer = () => evaluate(args.initializer, noScope)
+        if (!args.merger) return (on as TimeWindowedCogroupedKStream<unknown, unknown>).aggregate(initializer, aggregatedOf(args))
+        const sessions = on as SessionWindowedCogroupedKStream<unknown, unknown>
+        return sessions.aggregate(initializer, (key, left, right) => evaluate(args.merger, { key, left, right }), aggregatedOf(args))
+      },
+    },
   },
   'windowed stream': {
     emitStrategy: onWindowed('windowed stream', (windowed, { strategy = 'onWindowUpdate' }) => windowed.emitStrategy(strategy)),

@@ -18,6 +18,7 @@ const otherwise: Readonly<Record<string, string>> = {
   'suppress/closes-session-shut-down/random-0': 'sessions past their retention that are joined all the same',
   'suppress/closes-session-max-bytes/random-0': 'sessions past their retention that are joined all the same',
   'cogroup/repartitioned-named/random-0': 'equal partition counts above the repartition topics of a cogroup',
+  'naming/cogroup-none': 'equal partition counts above the repartition topics of a cogroup',
   'random-topologies/64': 'equal partition counts above a cogroup that is joined by foreign key',
 }
 

@@ -1,6 +1,7 @@
 export { type Branched, BranchedKStream } from './dsl/branched-k-stream.ts'
 export { CogroupedKStream } from './dsl/cogrouped-k-stream.ts'
 export type { NoDefault, StreamsConfig } from './dsl/config.ts'
+export { GlobalKTable } from './dsl/global-k-table.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KGroupedTable } from './dsl/k-grouped-table.ts'
 export { KStream } from './dsl/k-stream.ts'

@@ -22,6 +22,8 @@ export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'production.exception.handler'?: ExceptionHandlers['production']
   /** Where the handlers named `LogAndContinue` send what they drop; the topic must exist. */
   readonly 'errors.dead.letter.queue.topic.name'?: string
+  /** KIP-1270: the processing handler is asked for the processors of global stores too. Default false: their errors stop the application. */
+  readonly 'processing.exception.handler.global.enabled'?: boolean
   /** KIP-1111: `build` refuses generated names of stores and of internal topics. */
   readonly 'ensure.explicit.internal.resource.naming'?: boolean
 }
@@ -31,6 +33,7 @@ export const handlersOf = <DK, DV>(config: StreamsConfig<DK, DV>): ExceptionHand
   processing: config['processing.exception.handler'] ?? defaultHandlers.processing,
   production: config['production.exception.handler'] ?? defaultHandlers.production,
   deadLetterTopic: config['errors.dead.letter.queue.topic.name'],
+  alsoGlobal: config['processing.exception.handler.global.enabled'] ?? false,
 })
 
 /** `what` completes "there is no serde for ...". Throws CONFIG_INVALID. */

@@ -20,6 +20,8 @@ import type { JoinWindows } from '../topology/windows.ts'
 import { BranchedKStream } from './branched-k-stream.ts'
 import { tableOfStream } from './derive-table.ts'
 import { drawOperator, type Place } from './drawing.ts'
+import { GlobalKTable, globalStoreOf } from './global-k-table.ts'
+import { joinGlobalTable } from './join-global-table.ts'
 import { joinStreamTable } from './join-stream-table.ts'
 import { joinStreams } from './join-streams.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
@@ -140,7 +142,14 @@ export class KStream<K, V> {
     windows: JoinWindows,
     joined?: StreamJoined<K, V, VO>,
   ): KStream<K, VR>
-  join<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO>): KStream<K, VR> {
+  /** Joins each record with the row that the global table has now for the key that the mapper computes; without one there is no result (D-24). */
+  join<KG, VG, VR>(
+    table: GlobalKTable<KG, VG>,
+    mapper: KeyValueMapper<K, V, KG | null>,
+    joiner: ValueJoiner<K, V, VG, VR>,
+    named?: Named,
+  ): KStream<K, VR>
+  join<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO, VR>): KStream<K, VR> {
     return this.#join(other, joiner, { left: false, right: false }, options)
   }
 
@@ -155,7 +164,14 @@ export class KStream<K, V> {
     windows: JoinWindows,
     joined?: StreamJoined<K, V, VO>,
   ): KStream<K, VR>
-  leftJoin<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO>): KStream<K, VR> {
+  /** Joins each record with the row that the global table has now for the key that the mapper computes, or with null. */
+  leftJoin<KG, VG, VR>(
+    table: GlobalKTable<KG, VG>,
+    mapper: KeyValueMapper<K, V, KG | null>,
+    joiner: ValueJoiner<K, V, VG | null, VR>,
+    named?: Named,
+  ): KStream<K, VR>
+  leftJoin<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO, VR>): KStream<K, VR> {
     return this.#join(other, joiner, { left: true, right: false }, options)
   }
 
@@ -195,11 +211,16 @@ export class KStream<K, V> {
     other: Joinable<K, VO>,
     joiner: AnyJoiner<K, VR>,
     outer: { readonly left: boolean; readonly right: boolean },
-    [first = {}, second = {}]: JoinOptions<K, V, VO>,
+    [first = {}, second = {}]: JoinOptions<K, V, VO, VR>,
   ): KStream<K, VR> {
     if (other instanceof KStream) {
       const spec = { joiner, windows: first as JoinWindows, outer, joined: second }
       return new KStream(joinStreams<K, V, VO, VR>(this.#place, other.#place, spec))
+    }
+    if (other instanceof GlobalKTable) {
+      // here the mapper comes before the joiner
+      const join = { left: outer.left, mapper: joiner as AnyMapper, joiner: first as AnyJoiner<K, VR>, store: globalStoreOf(other) }
+      return new KStream(joinGlobalTable(this.#place, join, second))
     }
     return new KStream(joinStreamTable(this.#place, placeOf(other), { left: outer.left, joiner, joined: first as Joined<K, V> }))
   }
@@ -220,10 +241,12 @@ export class KStream<K, V> {
   }
 }
 
-type Joinable<K, VO> = KTable<K, VO> | KStream<K, VO>
-type JoinOptions<K, V, VO> = readonly [first?: JoinWindows | Joined<K, V>, second?: StreamJoined<K, V, VO>]
+type Joinable<K, VO> = KTable<K, VO> | GlobalKTable<unknown, VO> | KStream<K, VO>
+type JoinOptions<K, V, VO, VR> = readonly [first?: JoinWindows | Joined<K, V> | AnyJoiner<K, VR>, second?: StreamJoined<K, V, VO> | Named]
 // biome-ignore lint/suspicious/noExplicitAny: the overloads say which values it gets; here it serves them all
 type AnyJoiner<K, VR> = ValueJoiner<K, any, any, VR>
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type AnyMapper = KeyValueMapper<any, any, any>
 
 const checkPartitions = (partitions: number): number => {
   if (Number.isInteger(partitions) && partitions >= 1) return partitions

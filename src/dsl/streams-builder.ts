@@ -1,8 +1,9 @@
+import { StreamsError } from '../errors.ts'
 import { repartition } from '../operators/repartition.ts'
 import { tableSourceNode, tableSourcePrefix } from '../operators/table-source.ts'
 import { type LogicalGraph, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName, isGenerated } from '../topology/naming.ts'
-import type { SourceNode } from '../topology/nodes.ts'
+import type { GlobalStore, SourceNode } from '../topology/nodes.ts'
 import {
   joinInOneStore,
   keepNullKeys,
@@ -16,6 +17,7 @@ import { type Topology, topologyError } from '../topology/topology.ts'
 import { writeTopology } from '../topology/write.ts'
 import { handlersOf, type NoDefault, type StreamsConfig } from './config.ts'
 import { createDrawing, type Drawing } from './drawing.ts'
+import { GlobalKTable } from './global-k-table.ts'
 import { KStream } from './k-stream.ts'
 import { KTable } from './k-table.ts'
 import { keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf } from './materialize.ts'
@@ -103,6 +105,43 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
       queryableStoreName: materialized.name ?? null,
       facts: sourceTable(node, storeName, { stored, draw }),
     })
+  }
+
+  /**
+   * A table of the last value per key of a topic that every task of the application sees whole, however the topic is partitioned
+   * (D-03): for joins by any key. A deployed application fills it once, and what it holds must fit into the memory of each function that
+   * reads it. Records are applied as they come, without regard to the time of other topics.
+   */
+  globalTable<K = DK, V = DV>(topic: string, ...[consumed = {}]: ConsumedArgs<K, V, DK, DV, ConsumedTable<K, V>>): GlobalKTable<K, V> {
+    const given: ConsumedTable<K, V> = consumed
+    const materialized = materializedOf<K, V>(given.store) ?? {}
+    if (given.store !== undefined && materialized.name === undefined)
+      throw new StreamsError('TOPOLOGY_INVALID', `The store of global table ${topic} has options, but no name`, {
+        remedy: 'Name the store.',
+      })
+    const store = storeNameOf(this.#drawing, `${topic}-`, materialized)
+    const nodes = this.#globalNodes(topic, given)
+    const { keySerde, valueSerde } = nodes.source
+    const spec = keyValueStore(this.#drawing, store, { ...materialized, keySerde, valueSerde })
+    this.#addGlobalStore({
+      source: nodes.source,
+      // its topic tells what its rows are
+      store: { ...spec, logging: false, sourceTopic: topic },
+      processor: tableSourceNode({ name: nodes.processor, parents: [nodes.source.name], store, oldValues: false }),
+    })
+    return new GlobalKTable<K, V>(store)
+  }
+
+  #globalNodes<K, V>(topic: string, consumed: Consumed<K, V>): { readonly source: SourceNode; readonly processor: string } {
+    const { names } = this.#drawing
+    const base = consumed.name === undefined ? undefined : checkName(consumed.name)
+    const source = names.processor('KSTREAM-SOURCE-', base && `${base}-source`)
+    return { processor: names.processor(tableSourcePrefix, base), source: this.#source(source, topic, consumed) }
+  }
+
+  #addGlobalStore(globalStore: GlobalStore): void {
+    const { graph } = this.#drawing
+    graph.add(graph.root, logicalNode({ name: globalStore.processor.name, nodes: [], globalStore }))
   }
 
   #source<K, V>(name: string, topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): SourceNode {

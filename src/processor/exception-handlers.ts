@@ -57,6 +57,8 @@ export interface ExceptionHandlers {
   readonly production: ProductionExceptionHandler | BuiltInHandler
   /** Where `LogAndContinue` sends what it drops (KIP-1034). */
   readonly deadLetterTopic: string | undefined
+  /** Whether the processing handler is asked for nodes of global stores too (KIP-1270). */
+  readonly alsoGlobal: boolean
 }
 
 export const defaultHandlers: ExceptionHandlers = Object.freeze({
@@ -64,6 +66,7 @@ export const defaultHandlers: ExceptionHandlers = Object.freeze({
   processing: 'LogAndFail',
   production: 'LogAndFail',
   deadLetterTopic: undefined,
+  alsoGlobal: false,
 })
 
 /** What a handler decides: undefined to fail, else the dead letters to write. */

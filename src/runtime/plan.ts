@@ -23,6 +23,8 @@ export interface TaskPlan {
   /** Topics of the application that it writes: repartition topics and those of joins by foreign key. */
   readonly internalSinks: ReadonlySet<string>
   readonly prefetch: readonly PrefetchRule[]
+  /** How the global stores are filled that its processors may read; none for the tasks that fill one themselves. */
+  readonly globals: readonly TaskPlan[]
   readonly fingerprint: string
   readonly handlers: ExceptionHandlers
 }
@@ -35,10 +37,31 @@ export interface PrefetchRule {
   readonly keysOf: (bytes: Uint8Array, timestamp: number) => readonly Uint8Array[]
 }
 
-export const planOf = (topology: Topology, applicationId: string, sub: SubTopology): TaskPlan => planNodes(topology, applicationId, [sub])
+export const planOf = (topology: Topology, applicationId: string, sub: SubTopology): TaskPlan =>
+  sub.globalStore ? planGlobal(topology, applicationId, sub) : planReaders(topology, applicationId, [sub])
 
-/** One plan over all sub-topologies: Kafka's test driver runs them as the one task `0_0` (T-12). */
-export const planWhole = (topology: Topology, applicationId: string): TaskPlan => planNodes(topology, applicationId, topology.subTopologies)
+/** One plan over all sub-topologies but those of global stores: Kafka's test driver runs them as the one task `0_0` (T-12). */
+export const planWhole = (topology: Topology, applicationId: string): TaskPlan =>
+  planReaders(
+    topology,
+    applicationId,
+    topology.subTopologies.filter((sub) => !sub.globalStore),
+  )
+
+const planReaders = (topology: Topology, applicationId: string, subs: readonly SubTopology[]): TaskPlan => ({
+  ...planNodes(topology, applicationId, subs),
+  globals: topology.subTopologies.filter((sub) => sub.globalStore).map((sub) => planGlobal(topology, applicationId, sub)),
+})
+
+/** Errors with the records of a global store write no dead letters, and ask the processing handler only if it wants to be asked (S-43, S-44). */
+const planGlobal = (topology: Topology, applicationId: string, sub: SubTopology): TaskPlan => {
+  const { handlers } = topology
+  return {
+    ...planNodes(topology, applicationId, [sub]),
+    globals: [],
+    handlers: { ...handlers, deadLetterTopic: undefined, processing: handlers.alsoGlobal ? handlers.processing : 'LogAndFail' },
+  }
+}
 
 /** By stable name or CONFIG_INVALID with the names there are. */
 export const subTopologyNamed = (topology: Topology, name: string): SubTopology => {
@@ -48,7 +71,7 @@ export const subTopologyNamed = (topology: Topology, name: string): SubTopology 
   throw new StreamsError('CONFIG_INVALID', `The topology has no sub-topology "${name}"; it has ${known}`)
 }
 
-const planNodes = (topology: Topology, applicationId: string, subs: readonly SubTopology[]): TaskPlan => {
+const planNodes = (topology: Topology, applicationId: string, subs: readonly SubTopology[]): Omit<TaskPlan, 'globals'> => {
   checkApplicationId(applicationId)
   const name = subs[0]?.name ?? 'empty'
   const nodes = subs.flatMap((sub) => sub.nodes)

@@ -18,6 +18,8 @@ export interface TaskScope {
   readonly holder: ContextHolder
   readonly outputs: Outputs
   readonly stores: ReadonlyMap<string, { readonly api: StateStore }>
+  /** A global store, which any node may read without being connected. */
+  globalStore(name: string): StateStore | undefined
   readonly remembered: Map<string, number>
   /** Partition count of a topic; a promise where the cluster has to be asked. */
   partitionsOf(topic: string): Awaitable<number>
@@ -134,7 +136,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   }
 
   getStateStore<S extends StateStore>(name: string): S {
-    const store = this.#stores.includes(name) ? this.#scope.stores.get(name)?.api : undefined
+    const store = this.#stores.includes(name) ? this.#scope.stores.get(name)?.api : this.#scope.globalStore(name)
     if (store) return store as S
     const connected = this.#stores.join(', ') || 'no store'
     throw new StreamsError('CONFIG_INVALID', `Node ${this.name} asks for store "${name}" but is connected to ${connected}`)

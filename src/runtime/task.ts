@@ -3,6 +3,7 @@ import { messageOf, StreamsError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Clock } from '../processor/processor.ts'
+import type { StateStore } from '../processor/store.ts'
 import type { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { type Effects, initialTimes, Outputs, type TaskTimes } from './effects.ts'
@@ -23,6 +24,8 @@ export interface TaskOptions {
   /** Rows of each store: the task reads and writes them, the caller flushes them. */
   readonly rowsOf: (store: StoreSpec) => Rows
   readonly times?: TaskTimes
+  /** A global store for the processors to read; undefined where the application has none of that name. */
+  readonly globalStore?: (name: string) => StateStore | undefined
 }
 
 /**
@@ -217,7 +220,7 @@ export class Task {
   }
 
   #build(): void {
-    const { plan, partition, clock, partitionsOf, rowsOf } = this.#options
+    const { plan, partition, clock, partitionsOf, rowsOf, globalStore = () => undefined } = this.#options
     for (const spec of plan.stores) {
       const changelog = plan.changelogs.get(spec.name) ?? spec.name
       this.#stores.set(
@@ -239,6 +242,7 @@ export class Task {
       holder: this.#holder,
       outputs: this.#outputs,
       stores: this.#stores,
+      globalStore,
       remembered: this.#remembered,
       partitionsOf,
       streamTime: () => this.#streamTime,

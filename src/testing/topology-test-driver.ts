@@ -17,6 +17,7 @@ import { planWhole, type TaskPlan } from '../runtime/plan.ts'
 import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { Task } from '../runtime/task.ts'
+import { readOnly } from '../state/read-only.ts'
 import { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -66,8 +67,10 @@ export class TopologyTestDriver implements AsyncDisposable {
   readonly #produced = new Map<string, LogRecord[]>()
   readonly #offsets = new Map<string, number>()
   #wallClockMs: number
+  #globals: readonly Task[]
   #task: Task
   #times: TaskTimes = initialTimes
+  readonly #globalTimes = new Map<string, TaskTimes>()
   #seq = 0
   #droppedBefore = 0
   #used = false
@@ -78,6 +81,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     this.#sources = new Map(plan.sources)
     this.#plan = { ...plan, sources: this.#sources }
     this.#wallClockMs = options.wallClockMs ?? 0
+    this.#globals = this.#startGlobals()
     this.#task = this.#start()
   }
 
@@ -101,7 +105,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     for (const { topic } of inputs) this.#checkSource(topic)
     if (this.#options.cutAfter === 'record' && this.#used) this.#cut()
     this.#used = true
-    for (const { topic, record } of inputs) this.#enqueue(topic, [record])
+    for (const { topic, record } of inputs) await this.#enqueue(topic, [record])
     for (let processed = true; processed; ) {
       // also after records that were all dropped on reading: their dead letters are to be written
       processed = await this.#task.processNext()
@@ -158,7 +162,12 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Records dropped so far: null keys in aggregations, invalid timestamps and the like. */
   get dropped(): number {
-    return this.#droppedBefore + [...this.#task.dropped.values()].reduce((sum, count) => sum + count, 0)
+    return (
+      this.#droppedBefore +
+      this.#tasks()
+        .flatMap((task) => [...task.dropped.values()])
+        .reduce((sum, count) => sum + count, 0)
+    )
   }
 
   advanceWallClockTime(ms: number): void {
@@ -166,7 +175,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#task.close()
+    for (const task of this.#tasks()) task.close()
     await this.#table.close()
   }
 
@@ -175,10 +184,11 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #store<S extends StateStore>(name: string, wanted: { readonly kind: StoreSpec['kind']; readonly holds: readonly string[] }): S {
-    const spec = this.#plan.stores.find((it) => it.name === name)
-    const store = this.#task.store(name)
+    const stores = [this.#plan, ...this.#plan.globals].flatMap((plan) => plan.stores)
+    const spec = stores.find((it) => it.name === name)
+    const store = this.#tasks().flatMap((task) => task.store(name) ?? [])[0]
     if (!spec || !store) {
-      const known = this.#plan.stores.map((it) => it.name).join(', ') || 'none'
+      const known = stores.map((it) => it.name).join(', ') || 'none'
       throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
     }
     if (spec.kind === 'suppression-buffer')
@@ -190,21 +200,42 @@ export class TopologyTestDriver implements AsyncDisposable {
     })
   }
 
+  #tasks(): readonly Task[] {
+    return [...this.#globals, this.#task]
+  }
+
   #start(): Task {
-    const id = { subTopology: this.#plan.subTopology, partition: 0 }
+    const store = (name: string) => this.#globals.map((task) => task.store(name)?.api).find((api) => api !== undefined)
+    return this.#startOf(this.#plan, this.#times, (name) => {
+      const found = store(name)
+      return found && readOnly(found)
+    })
+  }
+
+  /** As in Java's driver a record of theirs that cannot be read is skipped, whatever the handler says. */
+  #startGlobals(): readonly Task[] {
+    return this.#plan.globals.map((plan) => {
+      const handlers = { ...plan.handlers, deserialization: 'LogAndContinue' as const }
+      return this.#startOf({ ...plan, handlers }, this.#globalTimes.get(plan.subTopology) ?? initialTimes)
+    })
+  }
+
+  #startOf(plan: TaskPlan, times: TaskTimes, globalStore: (name: string) => StateStore | undefined = () => undefined): Task {
+    const id = { subTopology: plan.subTopology, partition: 0 }
     return new Task({
-      plan: this.#plan,
+      plan,
       partition: 0,
       clock: { nowMs: () => this.#wallClockMs },
       partitionsOf: () => 1,
       rowsOf: (store) => new Rows({ reader: tableReader(this.#table, { ...id, gen: 0, store: store.name }, () => farFuture) }),
-      times: this.#times,
+      times,
+      globalStore,
     })
   }
 
   /** A topic that no source names may match the pattern of one, from then on. */
   #checkSource(topic: string): void {
-    if (this.#sources.has(topic)) return
+    if (this.#isRead(topic)) return
     const sources = this.#plan.nodes.filter((node) => node.kind === 'source')
     const matching = sources.find(({ pattern }) => pattern && new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(topic))
     if (!matching) {
@@ -216,15 +247,35 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   #cut(): void {
     this.#droppedBefore = this.dropped
-    this.#task.close()
+    for (const task of this.#tasks()) task.close()
+    this.#globals = this.#startGlobals()
     this.#task = this.#start()
   }
 
-  #enqueue(topic: string, records: readonly LogRecord[]): void {
+  #isRead(topic: string): boolean {
+    return this.#sources.has(topic) || this.#plan.globals.some((plan) => plan.sources.has(topic))
+  }
+
+  /** Records of global stores are applied at once, and change no time but that of their own topic. */
+  async #enqueue(topic: string, records: readonly LogRecord[]): Promise<void> {
     const offset = this.#offsets.get(topic) ?? 0
     this.#offsets.set(topic, offset + records.length)
     const fetched = records.map((record, at): FetchedRecord => ({ ...record, offset: offset + at }))
-    this.#task.add(topic, fetched)
+    const at = this.#plan.globals.findIndex((plan) => plan.sources.has(topic))
+    const [plan, task] = [this.#plan.globals[at], this.#globals[at]]
+    if (!plan || !task) return this.#task.add(topic, fetched)
+    task.add(topic, fetched)
+    await task.process()
+    await this.#settleGlobal(plan, await task.commit())
+  }
+
+  async #settleGlobal({ subTopology }: TaskPlan, { changes, times }: Effects): Promise<void> {
+    this.#seq++
+    this.#globalTimes.set(subTopology, times)
+    for (const { store, rows } of changes) {
+      const at = { subTopology, partition: 0, gen: 0, store, seq: this.#seq, nowMs: this.#wallClockMs }
+      await this.#table.put(stateRowsOf(rows, at), farFuture)
+    }
   }
 
   async #settle({ outputs, changes, times }: Effects): Promise<void> {
@@ -241,7 +292,7 @@ export class TopologyTestDriver implements AsyncDisposable {
     }
     for (const { topic, records } of outputs) {
       this.producedTo(topic).push(...records)
-      if (this.#plan.sources.has(topic)) this.#enqueue(topic, records)
+      if (this.#isRead(topic)) await this.#enqueue(topic, records)
     }
   }
 }

@@ -41,7 +41,10 @@ const describeSubTopology = (sub: SubTopology): string => {
     }
   }
   const sorted = [...entries.values()].sort(bySizeThenName)
-  return `  Sub-topology: ${sub.id}\n${sorted.map(describeNode).join('')}\n`
+  const lines = sorted.map(describeNode).join('')
+  return sub.globalStore
+    ? `  Sub-topology: ${sub.id} for global store (will not generate tasks)\n${lines}`
+    : `  Sub-topology: ${sub.id}\n${lines}\n`
 }
 
 const names = (set: Iterable<Described>): string => [...set].map((entry) => entry.node.name).join(', ') || 'none'

@@ -1,4 +1,4 @@
-import type { AnySerde, SourceNode, StoreSpec, TopologyNode } from './nodes.ts'
+import type { AnySerde, GlobalStore, SourceNode, StoreSpec, TopologyNode } from './nodes.ts'
 
 /**
  * The logical graph that the DSL draws: one node per call, with the facts that optimisation asks for and the physical nodes
@@ -17,6 +17,8 @@ export interface LogicalNodeSpec {
   /** It has use for records with a null key: a repartition right above keeps them. */
   readonly takesNullKeys?: boolean
   readonly source?: SourceNode
+  /** It is a global store with its topic: a sub-topology of its own, and none of `nodes`. */
+  readonly globalStore?: GlobalStore
   readonly repartition?: RepartitionSpec
   /** Of a windowed aggregation: a row changes no more once stream time is this far beyond the end of its window. */
   readonly graceMs?: number

@@ -34,7 +34,9 @@ export const mermaidOf = (subTopologies: readonly SubTopology[]): string => {
       else for (const store of node.stores) arrows.push(`  ${id} -.- ${idOf(`store ${store}`)}`)
     }
     for (const store of sub.stores) lines.push(`    ${idOf(`store ${store.name}`)}[(${text(store.name)})]`)
-    boxes.push(`  subgraph s${sub.id}[${text(`sub-topology ${sub.id}: ${sub.name}`)}]\n${lines.join('\n')}\n  end`)
+    boxes.push(
+      `  subgraph s${sub.id}[${text(`sub-topology ${sub.id}: ${sub.name}${sub.globalStore ? ' (read by all)' : ''}`)}]\n${lines.join('\n')}\n  end`,
+    )
   }
   const cylinders = [...topics].map((name) => `  ${idOf(`topic ${name}`)}[/${text(name)}/]`)
   return `flowchart TD\n${[...cylinders, ...boxes, ...arrows].join('\n')}\n`

@@ -72,6 +72,16 @@ export interface SinkNode {
 /** The physical graph: a closed union of frozen plain data. */
 export type TopologyNode = SourceNode | ProcessorNode | SinkNode
 
+/**
+ * A store whose rows every task of the application may read (Kafka's global store, D-05): one topic, one node that writes the store, and
+ * nothing below it. The source and the node are a sub-topology of their own.
+ */
+export interface GlobalStore {
+  readonly store: StoreSpec
+  readonly source: SourceNode
+  readonly processor: ProcessorNode
+}
+
 /** A state store as declared. Keys are of the inner serde; windowed ones get their window in the store. */
 export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec | SuppressionBufferSpec
 

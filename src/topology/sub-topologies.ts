@@ -15,6 +15,8 @@ export interface SubTopology {
   readonly sinks: readonly SinkNode[]
   /** In the order in which a commit flushes them. */
   readonly stores: readonly StoreSpec[]
+  /** The global store that it writes, if it is that of one: every task of the application reads it. */
+  readonly globalStore: StoreSpec | undefined
   /** Every source topic, in declaration order. */
   readonly sourceTopics: readonly TopicRef[]
   /** Groups of source topics that must have the same number of partitions, for joins (S-38). */
@@ -24,7 +26,11 @@ export interface SubTopology {
 }
 
 /** Groups the nodes as Kafka's `InternalTopologyBuilder.makeNodeGroups` does: in the order in which they were added. */
-export const findSubTopologies = (nodes: readonly TopologyNode[], stores: ReadonlyMap<string, StoreSpec>): readonly SubTopology[] => {
+export const findSubTopologies = (
+  nodes: readonly TopologyNode[],
+  stores: ReadonlyMap<string, StoreSpec>,
+  globalStores: ReadonlyMap<string, StoreSpec>,
+): readonly SubTopology[] => {
   const rootOf = unite(nodes)
   const groups = new Map<string, string[]>()
   for (const node of nodes) {
@@ -39,7 +45,7 @@ export const findSubTopologies = (nodes: readonly TopologyNode[], stores: Readon
       id,
       groupOrder,
       nodes.filter((node) => members.has(node.name)),
-      stores,
+      { stores, globalStores },
     )
   })
 }
@@ -48,7 +54,7 @@ const subTopology = (
   id: number,
   groupOrder: readonly string[],
   nodes: readonly TopologyNode[],
-  stores: ReadonlyMap<string, StoreSpec>,
+  { stores, globalStores }: { readonly stores: ReadonlyMap<string, StoreSpec>; readonly globalStores: ReadonlyMap<string, StoreSpec> },
 ): SubTopology => {
   const sources = nodes.filter((node) => node.kind === 'source')
   const sourceTopics = sources.flatMap((source) => source.topics)
@@ -59,7 +65,8 @@ const subTopology = (
     nodes,
     sources,
     sinks: nodes.filter((node) => node.kind === 'sink'),
-    stores: [...storeNames].flatMap((name) => stores.get(name) ?? []),
+    stores: [...storeNames].flatMap((name) => stores.get(name) ?? globalStores.get(name) ?? []),
+    globalStore: [...storeNames].map((name) => globalStores.get(name)).find((store) => store !== undefined),
     sourceTopics,
     copartitioned: copartitionedIn(nodes),
     groupOrder,

@@ -4,7 +4,7 @@ import { defaultHandlers, type ExceptionHandlers } from '../processor/exception-
 import { describeTopology } from './describe.ts'
 import { type InternalTopic, internalTopicsOf, partitionCountsOf } from './internal-topics.ts'
 import { mermaidOf } from './mermaid.ts'
-import type { ProcessorNode, SinkNode, SourceNode, StoreSpec, TopologyNode } from './nodes.ts'
+import type { GlobalStore, ProcessorNode, SinkNode, SourceNode, StoreSpec, TopologyNode } from './nodes.ts'
 import { findSubTopologies, type SubTopology } from './sub-topologies.ts'
 
 /** An error of the topology itself, with Java's `TopologyException` wording. */
@@ -19,6 +19,7 @@ export class Topology {
   readonly handlers: ExceptionHandlers
   readonly #nodes = new Map<string, TopologyNode>()
   readonly #stores = new Map<string, StoreSpec>()
+  readonly #globalStores = new Map<string, StoreSpec>()
   readonly #internal = new Map<string, { readonly partitions?: number }>()
   #subTopologies: readonly SubTopology[] | undefined
 
@@ -32,7 +33,7 @@ export class Topology {
     if (node.kind === 'source') this.#checkTopics(node)
     else this.#checkParents(node)
     if (node.kind === 'processor') {
-      for (const store of node.stores) if (!this.#stores.has(store)) throw topologyError(`StateStore ${store} is not added yet.`)
+      for (const store of node.stores) this.#checkStore(store)
     }
     this.#nodes.set(node.name, Object.freeze(node))
     this.#subTopologies = undefined
@@ -41,8 +42,22 @@ export class Topology {
   addStateStore(store: StoreSpec): void {
     const known = this.#stores.get(store.name)
     if (known === store) return
-    if (known) throw topologyError(`A different StateStore has already been added with the name ${store.name}`)
+    this.#checkStoreName(store.name)
     this.#stores.set(store.name, Object.freeze(store))
+    this.#subTopologies = undefined
+  }
+
+  /**
+   * A store that every task may read, filled from a topic by one node that nothing stands below. Names and the topic may be used
+   * once. Throws TOPOLOGY_INVALID.
+   */
+  addGlobalStore({ store, source, processor }: GlobalStore): void {
+    for (const { name } of [source, processor]) if (this.#nodes.has(name)) throw topologyError(`Processor ${name} is already added.`)
+    this.#checkStoreName(store.name)
+    if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')
+    this.#checkTopics(source)
+    this.#globalStores.set(store.name, Object.freeze(store))
+    for (const node of [source, processor]) this.#nodes.set(node.name, Object.freeze(node))
     this.#subTopologies = undefined
   }
 
@@ -52,7 +67,7 @@ export class Topology {
   }
 
   get subTopologies(): readonly SubTopology[] {
-    this.#subTopologies ??= findSubTopologies([...this.#nodes.values()], this.#stores)
+    this.#subTopologies ??= findSubTopologies([...this.#nodes.values()], this.#stores, this.#globalStores)
     return this.#subTopologies
   }
 
@@ -98,6 +113,19 @@ export class Topology {
     return createHash('sha256').update(this.describe()).digest('hex').slice(0, 16)
   }
 
+  #checkStoreName(name: string): void {
+    if (this.#stores.has(name)) throw topologyError(`A different StateStore has already been added with the name ${name}`)
+    if (this.#globalStores.has(name)) throw topologyError(`A different GlobalStateStore has already been added with the name ${name}`)
+  }
+
+  #checkStore(name: string): void {
+    if (this.#globalStores.has(name))
+      throw topologyError(
+        `Global StateStore ${name} can be used by a Processor without being specified; it should not be explicitly passed.`,
+      )
+    if (!this.#stores.has(name)) throw topologyError(`StateStore ${name} is not added yet.`)
+  }
+
   #sources(): readonly SourceNode[] {
     return [...this.#nodes.values()].filter((node) => node.kind === 'source')
   }
@@ -122,6 +150,8 @@ export class Topology {
       const parent = this.#nodes.get(name)
       if (!parent) throw topologyError(`Predecessor processor ${name} is not added yet for ${node.name}`)
       if (parent.kind === 'sink') throw topologyError(`Sink ${name} cannot be used a parent.`)
+      if (parent.kind === 'processor' && parent.stores.some((store) => this.#globalStores.has(store)))
+        throw topologyError(`Processor ${name} writes a global store: nothing can stand below it.`)
     }
   }
 }

@@ -68,7 +68,9 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
 const queryableStoreNamesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, string | null>> =>
   Object.fromEntries(
     [...drawn].flatMap(([id, { kind, object }]) =>
-      kind === 'table' ? [[id, (object as { readonly queryableStoreName: string | null }).queryableStoreName]] : [],
+      kind === 'table' || kind === 'global table'
+        ? [[id, (object as { readonly queryableStoreName: string | null }).queryableStoreName]]
+        : [],
     ),
   )
 
@@ -81,18 +83,20 @@ const branchesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, 
 
 const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'copartition' | 'internalTopics'> => {
   const internal = topology.internalTopics(applicationId)
-  const subs = topology.subTopologies.map(({ id, name, sourceTopics, sinks, stores }) => {
-    const fixed = sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [topicName(topic, applicationId)]))
-    const changelogs = internal.filter((topic) => topic.kind === 'changelog' && topic.subTopology === name)
-    return [
-      id,
-      {
-        sources: sourceTopics.map((topic) => topicName(topic, applicationId)).sort(),
-        sinks: [...new Set(fixed)].sort(),
-        changelogs: [...changelogs.map((topic) => topic.name), ...stores.flatMap((store) => store.sourceTopic ?? [])].sort(),
-      },
-    ]
-  })
+  const subs = topology.subTopologies
+    .filter((sub) => !sub.globalStore)
+    .map(({ id, name, sourceTopics, sinks, stores }) => {
+      const fixed = sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [topicName(topic, applicationId)]))
+      const changelogs = internal.filter((topic) => topic.kind === 'changelog' && topic.subTopology === name)
+      return [
+        id,
+        {
+          sources: sourceTopics.map((topic) => topicName(topic, applicationId)).sort(),
+          sinks: [...new Set(fixed)].sort(),
+          changelogs: [...changelogs.map((topic) => topic.name), ...stores.flatMap((store) => store.sourceTopic ?? [])].sort(),
+        },
+      ]
+    })
   const internalTopics = internal.map(({ name, kind, partitions, config }) => [
     name,
     { kind, ...(partitions === undefined ? {} : { partitions }), config },

@@ -2,6 +2,7 @@ import type {
   Aggregated,
   Branched,
   CogroupedKStream,
+  GlobalKTable,
   KGroupedStream,
   KGroupedTable,
   KStream,
@@ -39,6 +40,7 @@ export type Kind =
   | 'nothing'
   | 'stream'
   | 'table'
+  | 'global table'
   | 'grouped stream'
   | 'grouped table'
   | 'windowed stream'
@@ -64,6 +66,7 @@ interface Verb {
 
 type Stream = KStream<unknown, unknown>
 type Table = KTable<unknown, unknown>
+type Global = GlobalKTable<unknown, unknown>
 type Draw<On> = (on: On, args: StepArgs, scene: Scene, other: unknown) => unknown
 
 const onBuilder = (gives: Kind, draw: Draw<undefined>): Verb => ({
@@ -195,6 +198,12 @@ const streamVerbs: Readonly<Record<string, Verb>> = {
   'outerJoin stream': onStream('stream', (stream, args, _scene, other) =>
     stream.outerJoin(other as Stream, byBothSides(args), joinWindowsOf(args.windows ?? noWindows), streamJoinedOf(args)),
   ),
+  'join global table': onStream('stream', (stream, args, _scene, other) =>
+    stream.join(other as Global, byKeyAndValue(args.mapper), byBothSides(args), namedOf(args)),
+  ),
+  'leftJoin global table': onStream('stream', (stream, args, _scene, other) =>
+    stream.leftJoin(other as Global, byKeyAndValue(args.mapper), byBothSides(args), namedOf(args)),
+  ),
   toTable: onStream('table', (stream, args) => stream.toTable(aggregatedOf(args) as Parameters<Stream['toTable']>[0])),
   to: onStream(undefined, (stream, args) =>
     stream.to(args.extractor ? topicExtractorOf(args.extractor) : (args.topic ?? ''), producedOf(args.produced)),
@@ -207,9 +216,11 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     stream: onBuilder('stream', (_on, { topics = [], pattern, consumed }, { builder }) =>
       builder.stream(pattern === undefined ? topics : new RegExp(pattern), consumed && consumedOf(consumed)),
     ),
+    globalTable: onBuilder('global table', (_on, args, { builder }) => builder.globalTable(args.topic ?? '', consumedTableOf(args))),
     table: onBuilder('table', (_on, args, { builder }) => builder.table(args.topic ?? '', consumedTableOf(args))),
   },
   stream: streamVerbs,
+  'global table': {},
   table: {
     filter: onTable('table', (table, args) => table.filter(predicate(args.predicate), aggregatedOf(args))),
     filterNot: onTable('table', (table, args) => table.filterNot(predicate(args.predicate), aggregatedOf(args))),

@@ -75,7 +75,8 @@ export class StreamsApp extends Construct {
     const { table } = new StateTable(this, 'State')
     const brokers = bootstrapBrokers(this, cluster, logRetention)
     const topics = new InternalTopics(this, 'InternalTopics', { applicationId, topology, cluster, brokers, logRetention })
-    const shared = { applicationId, internalTopics, entry, cluster, brokers, table, timeout, memoryMb, logRetention, writesTo }
+    const globals = topology.subTopologies.filter((it) => it.globalStore)
+    const shared = { applicationId, globals, internalTopics, entry, cluster, brokers, table, timeout, memoryMb, logRetention, writesTo }
     this.table = table
     this.functions = new Map(
       topology.subTopologies.map((subTopology) => {

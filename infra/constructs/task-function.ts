@@ -14,6 +14,8 @@ import { clusterStatements, type KafkaUse, tableStatement } from './permissions.
 export interface TaskFunctionProps {
   readonly applicationId: string
   readonly subTopology: SubTopology
+  /** Those that fill the global stores of the application: any other may read what they read and write. */
+  readonly globals: readonly SubTopology[]
   /** Those of the whole application; a function may use its own. */
   readonly internalTopics: readonly InternalTopic[]
   readonly entry: string
@@ -58,14 +60,15 @@ export class TaskFunction extends Construct {
   }
 }
 
-function useOf({ applicationId, subTopology, internalTopics, writesTo }: TaskFunctionProps): KafkaUse {
-  const log = internalTopics
-    .filter((topic) => topic.kind !== 'repartition' && topic.subTopology === subTopology.name)
-    .map(({ name }) => name)
-  const sources = subTopology.sourceTopics.map((topic) => topicName(topic, applicationId))
+function useOf({ applicationId, subTopology, globals, internalTopics, writesTo }: TaskFunctionProps): KafkaUse {
+  const logOf = ({ name }: SubTopology): readonly string[] =>
+    internalTopics.filter((topic) => topic.kind !== 'repartition' && topic.subTopology === name).map((topic) => topic.name)
+  const sourcesOf = ({ sourceTopics }: SubTopology): readonly string[] => sourceTopics.map((topic) => topicName(topic, applicationId))
+  const [log, sources] = [logOf(subTopology), sourcesOf(subTopology)]
+  const shared = subTopology.globalStore ? [] : globals.flatMap((it) => [...sourcesOf(it), ...logOf(it)])
   const sinks = subTopology.sinks.flatMap(({ topic }) => (typeof topic === 'function' ? writesTo : [topicName(topic, applicationId)]))
   return {
-    reads: [...sources, ...log],
+    reads: [...sources, ...log, ...shared],
     writes: [...sinks, ...log],
     groups: subTopology.sourceTopics.map((topic) => consumerGroupId(applicationId, subTopology.name, topic.name)),
     transactionalIds: [`${applicationId}.${subTopology.name}.*`],

@@ -136,7 +136,8 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     const { names } = this.#drawing
     const base = consumed.name === undefined ? undefined : checkName(consumed.name)
     const source = names.processor('KSTREAM-SOURCE-', base && `${base}-source`)
-    return { processor: names.processor(tableSourcePrefix, base), source: this.#source(source, topic, consumed) }
+    const { offsetReset: _none, ...fromTheStart } = consumed
+    return { processor: names.processor(tableSourcePrefix, base), source: this.#source(source, topic, fromTheStart) }
   }
 
   #addGlobalStore(globalStore: GlobalStore): void {

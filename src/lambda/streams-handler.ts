@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import middy from '@middy/core'
 import { messageOf, StreamsError } from '../errors.ts'
+import { createGlobalStores, type GlobalStores } from '../runtime/global-stores.ts'
 import { runInvocation } from '../runtime/invocation.ts'
 import type { CommittedChunk, InvocationOutcome, InvocationPorts, LogEntry, Trigger } from '../runtime/invocation-request.ts'
 import { planOf, subTopologyNamed, type TaskPlan } from '../runtime/plan.ts'
@@ -41,6 +42,8 @@ interface Running {
   readonly plan: TaskPlan
   readonly ports: InvocationPorts
   readonly memories: Map<number, TaskMemory>
+  /** Shared by the tasks of this process. */
+  readonly globals: GlobalStores
   readonly partitions: () => Promise<number>
 }
 
@@ -70,14 +73,14 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
     })
     .handler(async (event, context) => {
       const deadlineMs = Date.now() + context.getRemainingTimeInMillis() - answerMs
-      const { plan, ports, memories, partitions } = await start()
+      const { plan, ports, memories, globals, partitions } = await start()
       const doorbell = doorbellOf(event, plan)
       const tasks = doorbell.kind === 'tick' ? await dueTicks(plan, ports, { partitions: await partitions(), deadlineMs }) : doorbell.tasks
       const runOne = async (partition: number, trigger: Trigger): Promise<void> => {
         const memory = memories.get(partition) ?? createTaskMemory()
         memories.set(partition, memory)
         const task = { applicationId: plan.applicationId, subTopology: plan.subTopology, partition, trigger: trigger.kind }
-        const outcome = await runInvocation({ ports, plan, partition, trigger, deadlineMs, memory }).catch((error: unknown) => {
+        const outcome = await runInvocation({ ports, plan, partition, trigger, deadlineMs, memory, globals }).catch((error: unknown) => {
           log({ ...errorEntry(error), ...task })
           if (error instanceof Error) said.add(error)
           throw error
@@ -123,21 +126,23 @@ const startRunning = async (topology: Topology, options: StreamsHandlerOptions, 
     counts.set(topic, found.partitions)
     return found.partitions
   }
+  const ports: InvocationPorts = {
+    txnLog: kafka.txnLog,
+    reader: kafka.reader,
+    table,
+    clock: { nowMs: () => Date.now() },
+    token: randomUUID,
+    partitionsOf: (topic) => counts.get(topic) ?? partitionsOf(topic),
+    log: (entry) => log({ applicationId, ...entry }),
+    ...(options.onCommit === undefined ? {} : { committed: options.onCommit }),
+  }
   return {
     plan,
     memories: new Map(),
+    globals: createGlobalStores(plan.globals, ports),
     partitions: async () =>
       Math.max(...(await Promise.all(sub.sourceTopics.map((topic) => partitionsOf(topicName(topic, applicationId)))))),
-    ports: {
-      txnLog: kafka.txnLog,
-      reader: kafka.reader,
-      table,
-      clock: { nowMs: () => Date.now() },
-      token: randomUUID,
-      partitionsOf: (topic) => counts.get(topic) ?? partitionsOf(topic),
-      log: (entry) => log({ applicationId, ...entry }),
-      ...(options.onCommit === undefined ? {} : { committed: options.onCommit }),
-    },
+    ports,
   }
 }
 

@@ -34,7 +34,7 @@ export type Ended = Pick<InvocationOutcome, 'result' | 'seq' | 'positions'>
 
 /** Under the lease: FENCE, SYNC, chunks, RELEASE. Undefined: the lease was lost, acquire again. */
 export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
-  const { ports, plan, partition, deadlineMs, memory } = held
+  const { ports, plan, partition, deadlineMs, memory, globals } = held
   const session = await fence(held)
   try {
     const log = await sync(held)
@@ -49,7 +49,10 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     const progress = progressOf(held, log, positions)
     const { gen } = log.commit
     const task = memory.taskAt(log, {
-      options: { plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf },
+      options: {
+        ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf },
+        ...(globals ? { globalStore: (name: string) => globals.store(name) } : {}),
+      },
       deadlineMs,
       rows: (store, at) =>
         new Rows({
@@ -59,6 +62,7 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     })
     const flush = createFlush(held, gen, log.tail)
     try {
+      await globals?.refresh(deadlineMs)
       return await work(held, { session, task, progress, flush })
     } catch (error) {
       task.close()

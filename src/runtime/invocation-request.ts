@@ -1,5 +1,6 @@
 import type { Clock } from '../processor/processor.ts'
 import type { TableBackend, TaskId } from '../state/backend.ts'
+import type { GlobalStores } from './global-stores.ts'
 import type { TaskPlan } from './plan.ts'
 import type { PartitionReader, TxnLog } from './ports.ts'
 import type { TaskMemory } from './task-memory.ts'
@@ -40,6 +41,8 @@ export interface InvocationRequest {
   readonly deadlineMs: number
   /** What this process keeps of the task between invocations. */
   readonly memory: TaskMemory
+  /** The same as long as `memory` is; absent where the application has no global stores. */
+  readonly globals?: GlobalStores
   readonly chunkBytesMax?: number
 }
 

@@ -3,7 +3,7 @@ import type { InvocationRequest } from './invocation-request.ts'
 
 /** Where each source begins: at its committed position, or where the topology says a source without one does (default: the earliest record). */
 export const startPositions = async (
-  { ports, plan, partition, deadlineMs }: InvocationRequest,
+  { ports, plan, partition, deadlineMs }: Pick<InvocationRequest, 'ports' | 'plan' | 'partition' | 'deadlineMs'>,
   committed: Readonly<Record<string, number>>,
 ): Promise<Readonly<Record<string, number>>> => {
   const unknown = [...plan.sources.keys()].filter((topic) => committed[topic] === undefined)

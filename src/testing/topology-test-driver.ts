@@ -205,10 +205,10 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 
   #start(): Task {
-    const store = (name: string) => this.#globals.map((task) => task.store(name)?.api).find((api) => api !== undefined)
     return this.#startOf(this.#plan, this.#times, (name) => {
-      const found = store(name)
-      return found && readOnly(found)
+      const now = () => this.#globals.map((task) => task.store(name)?.api).find((api) => api !== undefined)
+      const store = now()
+      return store && readOnly(name, { now, later: async () => store })
     })
   }
 

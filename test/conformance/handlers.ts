@@ -9,6 +9,7 @@ type Handlers = Pick<
   | 'processing.exception.handler'
   | 'production.exception.handler'
   | 'errors.dead.letter.queue.topic.name'
+  | 'processing.exception.handler.global.enabled'
 >
 
 /** The handlers of README section 1.1 by name; a name that is not here makes the scenario unsupported. */
@@ -24,6 +25,7 @@ export const handlersOf = ({ config = {} }: Scenario, log: string[]): Handlers =
     'deserialization.exception.handler': deserialization(config['deserialization.exception.handler']),
     'processing.exception.handler': processing(config['processing.exception.handler'], log),
     'production.exception.handler': production(config['production.exception.handler'], log),
+    'processing.exception.handler.global.enabled': config['processing.exception.handler.global.enabled'] === 'true',
     ...(deadLetters === undefined ? {} : { 'errors.dead.letter.queue.topic.name': deadLetters }),
   }
 }

@@ -64,6 +64,7 @@ const knownConfig = new Set([
   'ensure.explicit.internal.resource.naming',
   'dsl.store.suppliers.class',
   'errors.dead.letter.queue.topic.name',
+  'processing.exception.handler.global.enabled',
 ])
 
 const configFeatures = ({ config = {}, topics = {} }: Scenario): readonly string[] => {

@@ -49,14 +49,15 @@ export class Topology {
 
   /**
    * A store that every task may read, filled from a topic by one node that nothing stands below. Names and the topic may be used
-   * once. Throws TOPOLOGY_INVALID.
+   * once. Throws TOPOLOGY_INVALID. The store has a changelog unless its rows are the topic's records, whatever `logging` says: in Kafka
+   * Streams every instance fills it from the topic for itself, here one task does.
    */
   addGlobalStore({ store, source, processor }: GlobalStore): void {
     for (const { name } of [source, processor]) if (this.#nodes.has(name)) throw topologyError(`Processor ${name} is already added.`)
     this.#checkStoreName(store.name)
     if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')
     this.#checkTopics(source)
-    this.#globalStores.set(store.name, Object.freeze(store))
+    this.#globalStores.set(store.name, Object.freeze({ ...store, logging: store.sourceTopic === undefined ? {} : false }))
     for (const node of [source, processor]) this.#nodes.set(node.name, Object.freeze(node))
     this.#subTopologies = undefined
   }

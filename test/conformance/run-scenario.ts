@@ -82,7 +82,9 @@ const branchesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, 
   )
 
 const topicsOf = (topology: Topology): Pick<Observed, 'subtopologies' | 'copartition' | 'internalTopics'> => {
-  const internal = topology.internalTopics(applicationId)
+  // who fills a global store, and how, is no part of Kafka Streams' topology
+  const ownTasks = new Set(topology.subTopologies.flatMap((sub) => (sub.globalStore ? [] : [sub.name])))
+  const internal = topology.internalTopics(applicationId).filter((topic) => ownTasks.has(topic.subTopology))
   const subs = topology.subTopologies
     .filter((sub) => !sub.globalStore)
     .map(({ id, name, sourceTopics, sinks, stores }) => {

@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
 import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
+import type { Processor, ProcessorContext } from '../../src/processor/processor.ts'
+import type { KeyValueStore, ReadOnlyKeyValueStore } from '../../src/processor/store.ts'
 import { createGlobalStores, type GlobalStores } from '../../src/runtime/global-stores.ts'
 import { runInvocation } from '../../src/runtime/invocation.ts'
 import type { InvocationPorts } from '../../src/runtime/invocation-request.ts'
 import { planOf, subTopologyNamed } from '../../src/runtime/plan.ts'
 import { createTaskMemory, type TaskMemory } from '../../src/runtime/task-memory.ts'
-import type { Topology } from '../../src/topology/topology.ts'
+import { Serdes } from '../../src/serde/serdes.ts'
+import type { SourceNode } from '../../src/topology/nodes.ts'
+import { Topology } from '../../src/topology/topology.ts'
 import { type Around, aroundPorts, died, noting, type PortCall } from './faults.ts'
 import { applicationId, record, startMs, strings, textOf } from './scene.ts'
 
@@ -23,6 +27,47 @@ const enriched = (): Topology => {
     )
     .to('titles', strings)
   return builder.build()
+}
+
+/** As {@link enriched}, but a processor fills the store, and adds each text to what is there: a record that is taken twice shows. */
+const accumulated = (): Topology => {
+  const topology = new Topology()
+  const source = (name: string): SourceNode => ({
+    ...{ kind: 'source', name, topics: [{ name, internal: false }], keySerde: Serdes.string, valueSerde: Serdes.string },
+  })
+  const node = { kind: 'processor', keepsKey: true, readsByKey: [] } as const
+  topology.addGlobalStore({
+    store: { kind: 'key-value', holds: 'values', name: 'products', ...strings, caching: false, logging: false, named: true },
+    source: source('products'),
+    processor: { ...node, name: 'accumulate', parents: ['products'], stores: ['products'], supplier: accumulate },
+  })
+  topology.add(source('orders'))
+  topology.add({ ...node, name: 'look-up', parents: ['orders'], stores: [], supplier: lookUp })
+  const titles = { name: 'titles', internal: false }
+  topology.add({ kind: 'sink', name: 'titles', parents: ['look-up'], topic: titles, keySerde: Serdes.string, valueSerde: Serdes.string })
+  return topology
+}
+
+const accumulate = (): Processor<string, string, never, never> => {
+  let store: KeyValueStore<string, string>
+  return {
+    init: (context) => {
+      store = context.getStateStore('products')
+    },
+    process: async ({ key, value }) => store.put(key, `${(await store.get(key)) ?? ''}${value}`),
+  }
+}
+
+const lookUp = (): Processor<string, string, string, string> => {
+  let forward: ProcessorContext<string, string>['forward']
+  let store: ReadOnlyKeyValueStore<string, string>
+  return {
+    init: (context) => {
+      forward = (record) => context.forward(record)
+      store = context.getStateStore('products')
+    },
+    process: async (record) => forward({ ...record, value: `${await store.get(record.value)}` }),
+  }
 }
 
 /** What one process keeps. */
@@ -216,4 +261,68 @@ it('a table that cannot be reached fails the invocation, and the next one goes o
   it.clock.nowMs += 100_000
   await it.read(process)
   expect(await it.titles()).toEqual(['Tea'])
+})
+
+describe('a store that a processor fills', () => {
+  it('has every record once in every reader, materialised or not', async () => {
+    const it = await scene(accumulated())
+    const process = it.newProcess()
+    it.product('tea', 'a')
+    it.order('tea')
+    await it.read(process)
+    await it.materialise()
+    it.product('tea', 'b')
+    it.order('tea')
+    await it.read(process)
+    await it.materialise()
+    it.product('tea', 'c')
+    it.order('tea')
+    await it.read(it.newProcess())
+    expect(await it.titles()).toEqual(['a', 'ab', 'abc'])
+    expect(await it.kafka.admin.describe(['app-products-changelog'], it.clock.nowMs)).toMatchObject([{ partitions: 2 }])
+  })
+
+  const calls: readonly PortCall[] = ['append', 'commit', 'put', 'release']
+  it.each(calls)('has every record once where the materialiser dies around its %s', async (call) => {
+    for (const when of ['before', 'after'] as const) {
+      const it = await scene(accumulated())
+      it.product('tea', 'a')
+      await it.materialise()
+      it.product('tea', 'b')
+      it.product('milk', 'x')
+      let isDead = false
+      const dying: Around = async (at, go) => {
+        if (isDead) throw new Error(died)
+        if (at !== call) return go()
+        isDead = true
+        if (when === 'after') await go()
+        throw new Error(died)
+      }
+      await expect(it.materialise(0, dying)).rejects.toThrow(died)
+      it.order('tea', 'milk')
+      const reader = it.newProcess()
+      // a transaction that nobody ends holds it back until its time is out
+      await it.read(reader).catch(() => {
+        it.clock.nowMs += 200_000
+        return it.read(reader)
+      })
+      it.clock.nowMs += 200_000
+      await it.materialise()
+      it.product('tea', 'c')
+      it.order('tea', 'milk')
+      await it.read(reader)
+      it.order('tea', 'milk')
+      await it.read(it.newProcess())
+      expect(await it.titles()).toEqual(['ab', 'x', 'abc', 'x', 'abc', 'x'])
+    }
+  })
+
+  it('cannot be written by a reader', async () => {
+    const topology = accumulated()
+    const supplier = accumulate
+    topology.add({ kind: 'processor', name: 'writes', keepsKey: true, readsByKey: [], parents: ['orders'], stores: [], supplier })
+    const it = await scene(topology)
+    it.order('tea')
+    await expect(it.read(it.newProcess())).rejects.toThrow('Global store "products" is read only')
+  })
 })

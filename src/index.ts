@@ -52,8 +52,11 @@ export type {
   TimestampedWindowStoreWithHeaders,
   ValueAndTimestamp,
   ValueTimestampHeaders,
+  VersionedKeyValueStore,
+  VersionedRecord,
   WindowStore,
 } from './processor/store.ts'
+export { notPut, validForever } from './processor/store.ts'
 export { type Serde, serde, type ValueOf } from './serde/serde.ts'
 export { Serdes } from './serde/serdes.ts'
 export type { Window, Windowed } from './serde/windowed.ts'

@@ -16,7 +16,7 @@ export const query = async (name: string, storeName: string, key: string, option
     throw new StreamsError('INPUT_INVALID', `${name} has no store "${storeName}"`, { remedy: `Choose one of: ${known}` })
   }
   if (store.kind !== 'key-value') {
-    throw new StreamsError('INPUT_INVALID', `Store "${storeName}" has windows: a key alone does not name one of its rows`, {
+    throw new StreamsError('INPUT_INVALID', `Store "${storeName}" is a ${store.kind} store: a key alone does not name one of its rows`, {
       remedy: 'Read its changelog or the output topic instead.',
     })
   }

@@ -7,7 +7,7 @@ import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, StoreSpec } from '../topology/nodes.ts'
 import type { Drawing } from './drawing.ts'
 import { KTable } from './k-table.ts'
-import { materializedOf, storeNameOf } from './materialize.ts'
+import { historyOf, materializedOf, storeNameOf } from './materialize.ts'
 import type { Aggregated, Materialized } from './options.ts'
 import type { Grouping } from './windowed-aggregation.ts'
 
@@ -79,7 +79,8 @@ export const drawCogrouped = <K, KR, A>(
     repartition: false,
     queryableStoreName: materialized.name ?? null,
     facts: {
-      view: () => storeView(storeName),
+      historyMs: historyOf(store),
+      view: () => storeView(storeName, historyOf(store)),
       sendOldValues: () => {
         for (const { node, draw } of aggregations) node.spec = draw(true)
         return true

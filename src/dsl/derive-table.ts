@@ -7,7 +7,7 @@ import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology
 import { checkName } from '../topology/naming.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import type { Place } from './drawing.ts'
-import { keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf, type TablePlace } from './materialize.ts'
+import { historyOf, keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf, type TablePlace } from './materialize.ts'
 import type { Aggregated } from './options.ts'
 
 /** Draws a table that is computed from `parent` row by row; it has a store only if the user named one (D-50, D-51). */
@@ -24,11 +24,13 @@ export const deriveTable = <K, V, VR>(
   const storeName = materialized?.name === undefined ? undefined : checkName(materialized.name)
   const name = drawing.names.processor(operator.prefix, options.name === undefined ? undefined : checkName(options.name))
   const store = storeName === undefined ? undefined : keyValueStore(drawing, storeName, { ...materialized, keySerde, valueSerde })
-  const draw = (oldValues: boolean): LogicalNodeSpec => computedNode(operator, { name, store, oldValues })
+  const versioned = parent.facts.historyMs !== undefined
+  const draw = (oldValues: boolean): LogicalNodeSpec => computedNode(operator, { name, store, oldValues, versioned })
   const oldValues = operator.skipsNothing && parent.facts.sendOldValues(false)
   const node = drawing.graph.add(parent.node, logicalNode(draw(oldValues)))
   const facts: TableFacts<K, VR> = {
-    view: () => (storeName === undefined ? computedView(operator, parent.facts.view()) : storeView(storeName)),
+    historyMs: store ? historyOf(store) : parent.facts.historyMs,
+    view: () => (store ? storeView(store.name, historyOf(store)) : computedView(operator, parent.facts.view())),
     sendOldValues: (force) => {
       if (storeName === undefined && !parent.facts.sendOldValues(force)) return false
       node.spec = draw(true)
@@ -40,7 +42,12 @@ export const deriveTable = <K, V, VR>(
 
 const computedNode = <K, V, VR>(
   operator: TableOperator<K, V, VR>,
-  { name, store, oldValues }: { readonly name: string; readonly store: StoreSpec | undefined; readonly oldValues: boolean },
+  {
+    name,
+    store,
+    oldValues,
+    versioned,
+  }: { readonly name: string; readonly store: StoreSpec | undefined; readonly oldValues: boolean; readonly versioned: boolean },
 ): LogicalNodeSpec => ({
   name,
   ...(store ? { stores: [store] } : {}),
@@ -49,7 +56,7 @@ const computedNode = <K, V, VR>(
       kind: 'processor',
       name,
       parents: [],
-      supplier: computeTable(operator, { store: store?.name, oldValues }),
+      supplier: computeTable(operator, { store: store?.name, oldValues, versioned }),
       stores: store ? [store.name] : [],
       keepsKey: true,
       readsByKey: store && oldValues ? [store.name] : [],
@@ -80,6 +87,6 @@ export const tableOfStream = <K, V>(
   const node = drawing.graph.add(stream.repartition ? above() : parent, logicalNode(draw({ stored, oldValues: false })))
   return {
     ...{ drawing, node, keySerde, valueSerde, repartition: false, queryableStoreName: materialized.name ?? null },
-    facts: sourceTable(node, storeName, { stored, draw }),
+    facts: sourceTable(node, storeName, { stored, historyMs: historyOf(store), draw }),
   }
 }

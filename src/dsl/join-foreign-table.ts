@@ -182,6 +182,6 @@ const resultTable = <K, V, VR>(
     valueSerde,
     repartition: false,
     queryableStoreName: storeName,
-    facts: sourceTable(node, storeName, { stored, draw }),
+    facts: sourceTable(node, storeName, { stored, historyMs: materialized.versioned?.historyRetentionMs, draw }),
   }
 }

@@ -3,7 +3,7 @@ import { storeView, type TableFacts } from '../operators/table-view.ts'
 import { type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { ProcessorNode } from '../topology/nodes.ts'
-import { keyValueStore, materializedOf, storeNameOf, type TablePlace } from './materialize.ts'
+import { historyOf, keyValueStore, materializedOf, storeNameOf, type TablePlace } from './materialize.ts'
 import type { Aggregated } from './options.ts'
 
 /** The joiner sees null for a table whose row is not needed. */
@@ -46,7 +46,8 @@ export const joinTables = <K, L, R, VR>(
   }
   const node = drawing.graph.add([left.node, right.node], logicalNode(draw(false)))
   const facts: TableFacts<K, NonNullable<VR>> = {
-    view: () => (storeName === undefined ? joinedView(sides.left, views) : storeView(storeName)),
+    historyMs: historyOf(store),
+    view: () => (store ? storeView(store.name, historyOf(store)) : joinedView(sides.left, views)),
     sendOldValues: () => {
       if (storeName === undefined) for (const side of [left, right]) side.facts.sendOldValues(true)
       node.spec = draw(true)

@@ -113,7 +113,7 @@ export class KGroupedStream<K, V> {
       valueSerde: store.valueSerde,
       repartition: false,
       queryableStoreName: materialized.name ?? null,
-      facts: storedTable(node, storeName, draw),
+      facts: storedTable(node, store, draw),
     })
   }
 

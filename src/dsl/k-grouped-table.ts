@@ -88,7 +88,7 @@ export class KGroupedTable<K, V> {
     return this.#newTable({
       ...{ drawing, node, keySerde: store.keySerde, valueSerde: store.valueSerde, repartition: false },
       queryableStoreName: materialized.name ?? null,
-      facts: storedTable(node, storeName, draw),
+      facts: storedTable(node, store, draw),
     })
   }
 

@@ -1,3 +1,4 @@
+import { StreamsError } from '../errors.ts'
 import { storeView, type TableFacts } from '../operators/table-view.ts'
 import type { LogicalNode, LogicalNodeSpec } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
@@ -12,14 +13,17 @@ export interface TablePlace<K, V> extends Place<K, V> {
 }
 
 /** The option in full; undefined stays undefined, as it may decide the numbering. */
-export const materializedOf = <K, V>(store: string | Materialized<K, V> | undefined): Materialized<K, V> | undefined =>
-  typeof store === 'string' ? { name: store } : store
+export const materializedOf = <K, V>(store: string | Materialized<K, V> | undefined): Materialized<K, V> | undefined => {
+  if (typeof store === 'string') return { name: store }
+  if (store?.versioned && store.name === undefined) throw new StreamsError('CONFIG_INVALID', 'A versioned store needs a name')
+  return store
+}
 
 /** The user's name for a store or the next generated one. */
 export const storeNameOf = ({ names }: Drawing, prefix: string, { name }: { readonly name?: string }): string =>
   name === undefined ? names.store(prefix) : checkName(name)
 
-/** A key-value store with times under this name; throws CONFIG_INVALID where there is no serde for it. */
+/** A key-value store with times, or of versions, under this name; throws CONFIG_INVALID where there is no serde for it. */
 export const keyValueStore = <K, V>(
   drawing: Drawing,
   name: string,
@@ -27,24 +31,36 @@ export const keyValueStore = <K, V>(
     readonly keySerde?: AnySerde | undefined
     readonly valueSerde?: AnySerde | undefined
   },
-): StoreSpec => ({
-  kind: 'key-value',
-  holds: 'timestamped',
-  name,
-  keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
-  valueSerde: drawing.valueSerde(materialized.valueSerde, `the value of store ${name}`),
-  caching: materialized.caching ?? true,
-  logging: materialized.logging ?? {},
-  named: materialized.name !== undefined,
-})
+): StoreSpec => {
+  const { versioned, caching = true, logging = {} } = materialized
+  const facts = {
+    name,
+    keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
+    valueSerde: drawing.valueSerde(materialized.valueSerde, `the value of store ${name}`),
+    logging,
+    named: materialized.name !== undefined,
+  }
+  if (versioned)
+    return { ...facts, kind: 'versioned', holds: 'versions', historyMs: checkHistory(versioned.historyRetentionMs), caching: false }
+  return { ...facts, kind: 'key-value', holds: 'timestamped', caching }
+}
+
+const checkHistory = (ms: number): number => {
+  if (Number.isSafeInteger(ms) && ms >= 0) return ms
+  throw new StreamsError('CONFIG_INVALID', `historyRetentionMs is milliseconds, 0 or more, not ${ms}`)
+}
+
+/** Of a versioned store, how far back it goes. */
+export const historyOf = (store: StoreSpec | undefined): number | undefined => (store?.kind === 'versioned' ? store.historyMs : undefined)
 
 /** Facts of a table whose node keeps its rows in `store`, whatever those below ask for. */
 export const storedTable = <K, V>(
   node: LogicalNode,
-  store: string,
+  store: StoreSpec,
   draw: (demand: { readonly oldValues: boolean }) => LogicalNodeSpec,
 ): TableFacts<K, V> => ({
-  view: () => storeView(store),
+  historyMs: historyOf(store),
+  view: () => storeView(store.name, historyOf(store)),
   sendOldValues: () => {
     node.spec = draw({ oldValues: true })
     return true
@@ -61,7 +77,11 @@ export interface SourceDemand {
 export const sourceTable = <K, V>(
   node: LogicalNode,
   store: string,
-  { stored, draw }: { readonly stored: boolean; readonly draw: (demand: SourceDemand) => LogicalNodeSpec },
+  {
+    stored,
+    historyMs,
+    draw,
+  }: { readonly stored: boolean; readonly historyMs: number | undefined; readonly draw: (demand: SourceDemand) => LogicalNodeSpec },
 ): TableFacts<K, V> => {
   let demand: SourceDemand = { stored, oldValues: false }
   const raise = (more: Partial<SourceDemand>): void => {
@@ -69,9 +89,10 @@ export const sourceTable = <K, V>(
     node.spec = draw(demand)
   }
   return {
+    historyMs,
     view: () => {
       if (!demand.stored) raise({ stored: true })
-      return storeView(store)
+      return storeView(store, historyMs)
     },
     sendOldValues: (force) => {
       if (!force && !demand.stored) return false

@@ -47,6 +47,11 @@ export interface Materialized<K, V> {
   readonly caching?: boolean
   /** Topic configuration for the changelog; false: no changelog, a lost table is lost. Default: a changelog. */
   readonly logging?: false | Readonly<Record<string, string>>
+  /**
+   * Keeps all versions of a row as far back as `historyRetentionMs`, seen from the latest update (KIP-889): joins of streams then
+   * look up what a row was at their records' time, and updates that come late are not taken for the latest. It is never cached.
+   */
+  readonly versioned?: { readonly historyRetentionMs: number }
   /** Windowed tables only: how long rows are kept, in stream time. Default, and least: as long as they may still change (S-11). */
   readonly retentionMs?: number
 }
@@ -72,10 +77,12 @@ export interface ConsumedTable<K, V> extends Consumed<K, V> {
   readonly store?: string | Omit<Materialized<K, V>, 'keySerde' | 'valueSerde'>
 }
 
-/** How a stream is joined (Java's `Joined`, D-63): the serdes of its repartition topic, if it needs one, and the name of both. */
+/** How a stream is joined (Java's `Joined`, D-63): the serdes of its repartition topic and of its buffer, if it needs one, and the name of all. */
 export interface Joined<K, V> extends Named {
   readonly keySerde?: Serde<K>
   readonly valueSerde?: Serde<V>
+  /** Records wait until later ones are this far beyond their time, so that the table's updates may come late; the table must be versioned (KIP-923). */
+  readonly graceMs?: number
 }
 
 /**

@@ -20,7 +20,7 @@ import { createDrawing, type Drawing } from './drawing.ts'
 import { GlobalKTable } from './global-k-table.ts'
 import { KStream } from './k-stream.ts'
 import { KTable } from './k-table.ts'
-import { keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf } from './materialize.ts'
+import { historyOf, keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf } from './materialize.ts'
 import type { Consumed, ConsumedTable } from './options.ts'
 
 type Needed<D, Name extends 'keySerde' | 'valueSerde', C> = [D] extends [NoDefault] ? { readonly [N in Name]-?: C } : unknown
@@ -103,7 +103,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
       valueSerde: given.valueSerde,
       repartition: false,
       queryableStoreName: materialized.name ?? null,
-      facts: sourceTable(node, storeName, { stored, draw }),
+      facts: sourceTable(node, storeName, { stored, historyMs: historyOf(store), draw }),
     })
   }
 
@@ -115,6 +115,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
   globalTable<K = DK, V = DV>(topic: string, ...[consumed = {}]: ConsumedArgs<K, V, DK, DV, ConsumedTable<K, V>>): GlobalKTable<K, V> {
     const given: ConsumedTable<K, V> = consumed
     const materialized = materializedOf<K, V>(given.store) ?? {}
+    if (materialized.versioned) throw topologyError('GlobalTables cannot be versioned.')
     if (given.store !== undefined && materialized.name === undefined)
       throw new StreamsError('TOPOLOGY_INVALID', `The store of global table ${topic} has options, but no name`, {
         remedy: 'Name the store.',

@@ -3,12 +3,14 @@ import { graceAbove } from '../topology/grace.ts'
 import { logicalNode } from '../topology/logical.ts'
 import type { SuppressionBufferSpec } from '../topology/nodes.ts'
 import type { Suppressed } from '../topology/suppressed.ts'
+import { topologyError } from '../topology/topology.ts'
 import type { TablePlace } from './materialize.ts'
 
 /** Draws a suppression (D-54) with its buffer. Throws TOPOLOGY_INVALID where it waits for windows and there are none above. */
 export const suppressTable = <K, V>(table: TablePlace<K, V>, suppressed: Suppressed<K>): TablePlace<K, V> => {
   const { drawing, keySerde, valueSerde, facts } = table
   const waitMs = suppressed.waitMs ?? graceAbove(table.node)
+  checkLatestOnly(table)
   // a name that is given uses up no number here
   const name = suppressed.name ?? drawing.names.processor(suppressPrefix)
   const store: SuppressionBufferSpec = {
@@ -29,8 +31,15 @@ export const suppressTable = <K, V>(table: TablePlace<K, V>, suppressed: Suppres
     node,
     queryableStoreName: null,
     facts: {
+      historyMs: undefined,
       view: () => suppressedView(store.name, facts.view()),
       sendOldValues: () => true,
     },
   }
+}
+
+const checkLatestOnly = <K, V>({ facts, queryableStoreName }: TablePlace<K, V>): void => {
+  if (facts.historyMs === undefined) return
+  const inherited = queryableStoreName === null ? ' (note that version semantics might be inherited from upstream)' : ''
+  throw topologyError(`suppress() is only supported for non-versioned KTables${inherited}`)
 }

@@ -4,6 +4,7 @@ import type { Windowed } from '../serde/windowed.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
+import { topologyError } from '../topology/topology.ts'
 import type { Windows } from '../topology/windows.ts'
 import type { Drawing, Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
@@ -44,6 +45,7 @@ export const drawWindowed = <K, V, A>(
 ): KTable<Windowed<K>, A> => {
   const { drawing } = place
   const materialized: Materialized<unknown, A> = materializedOf(options.store) ?? {}
+  if (materialized.versioned) throw topologyError('Windowed tables cannot be versioned.')
   const storeName = storeNameOf(drawing, prefix, materialized)
   const name = drawing.names.processor(prefix, options.name === undefined ? undefined : checkName(options.name))
   const { keySerde = place.keySerde, valueSerde = defaultSerde } = materialized
@@ -74,7 +76,7 @@ export const drawWindowed = <K, V, A>(
     valueSerde: store.valueSerde,
     repartition: false,
     queryableStoreName: materialized.name ?? null,
-    facts: storedTable(node, storeName, draw),
+    facts: storedTable(node, store, draw),
   })
 }
 

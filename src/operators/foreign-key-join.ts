@@ -98,6 +98,7 @@ export const sendSubscriptions =
       process: (record: Record<K, Change<V>>) => {
         const { key, value: change } = record
         if (change.isLatest === false) return context.drop('older than the row of a versioned table')
+        if (change.oldValue === null && change.newValue === null) return
         const [before, after] = [namedBy(key, change.oldValue), namedBy(key, change.newValue)]
         if (after === null && change.newValue !== null && !join.left) context.drop('null foreign key')
         const partition = context.recordMetadata?.partition

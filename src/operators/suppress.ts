@@ -107,6 +107,7 @@ export const suppressNode = <K>(name: string, store: string, suppression: Suppre
 /** The rows as those below the suppression know them: of one that waits, what it was before. Such a row has no time of its own. */
 export const suppressedView = <K, V>(store: string, parent: TableView<K, V>): TableView<K, V> => ({
   stores: [store, ...parent.stores],
+  historyMs: undefined,
   open: (context) => {
     const buffer = context.getStateStore<SuppressionBuffer<K, V>>(store)
     const lookUp = parent.open(context)

@@ -50,6 +50,8 @@ export const tableGroupBy = <K, V, KR, VR>(name: string, mapper: KeyValueMapper<
       process: (record: Record<K, Change<V>>): Awaitable<void> => {
         const { key, value: change } = record
         if (key === null) throw new StreamsError('RECORD_INVALID', 'The key of a table that is grouped must not be null')
+        // a version that is not the latest is in no aggregate
+        if (change.isLatest === false) return
         const [before, after] = [select(key, change.oldValue), select(key, change.newValue)]
         if (before && after && isDeepStrictEqual(before[0], after[0])) {
           return context.forward({ ...record, key: after[0], value: { newValue: after[1], oldValue: before[1] } })

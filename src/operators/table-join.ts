@@ -75,6 +75,7 @@ export const tableJoin =
       },
       process: (record: Record<K, Change<V>>) => {
         if (record.key === null) return context.drop('null key')
+        if (record.value.isLatest === false) return context.drop('older than the row of a versioned table')
         return andThen(lookUp(record.key), (row) => update(record, row))
       },
     }
@@ -102,6 +103,7 @@ export const joinedView = <K, L, R, VR>(
   { left, right }: { readonly left: TableView<K, L>; readonly right: TableView<K, R> },
 ): TableView<K, VR> => ({
   stores: [...new Set([...left.stores, ...right.stores])],
+  historyMs: undefined,
   open: (context) => {
     const [lookUpLeft, lookUpRight] = [left.open(context), right.open(context)]
     return (key) =>

@@ -15,16 +15,17 @@ export interface TableOperator<K, V, VR> {
   readonly skipsNothing: boolean
 }
 
-/** The operator's processor. With a store it keeps its rows, without one it forwards what it computes. */
+/** The operator's processor. With a store it keeps its rows, without one it forwards what it computes. `versioned`: its parent has no rows that never were (S-21). */
 export const computeTable =
   <K, V, VR>(
     { compute, skipsNothing }: TableOperator<K, V, VR>,
-    { store, oldValues }: { readonly store: string | undefined; readonly oldValues: boolean },
+    { store, oldValues, versioned }: { readonly store: string | undefined; readonly oldValues: boolean; readonly versioned: boolean },
   ): AnyProcessorSupplier =>
   () => {
     let context: ProcessorContext<K, Change<VR>>
     let rows: TableRows<K, VR> | undefined
-    const isNothing = (change: Change<VR>): boolean => skipsNothing && oldValues && change.newValue === null && change.oldValue === null
+    const skips = skipsNothing && oldValues && !versioned
+    const isNothing = (change: Change<VR>): boolean => skips && change.newValue === null && change.oldValue === null
     return {
       init: (given: ProcessorContext<K, Change<VR>>) => {
         context = given
@@ -35,11 +36,12 @@ export const computeTable =
         const newValue = compute(key, change.newValue)
         if (!rows) {
           const computed = { newValue, oldValue: oldValues ? compute(key, change.oldValue) : null }
-          return isNothing(computed) ? undefined : context.forward({ ...record, value: computed })
+          if (isNothing(computed)) return
+          return context.forward({ ...record, value: change.isLatest === false ? { ...computed, isLatest: false } : computed })
         }
         const kept = rows
         const row = { ...record, value: newValue }
-        if (newValue !== null || !skipsNothing || !oldValues) return kept.replace(row)
+        if (newValue !== null || !skips) return kept.replace(row)
         return andThen(kept.get(key), (before) => (before === null ? undefined : kept.update(row, before.value)))
       },
     }
@@ -48,10 +50,11 @@ export const computeTable =
 /** Rows that are computed when they are looked up. */
 export const computedView = <K, V, VR>({ compute }: TableOperator<K, V, VR>, parent: TableView<K, V>): TableView<K, VR> => ({
   stores: parent.stores,
+  historyMs: parent.historyMs,
   open: (context) => {
     const lookUp = parent.open(context)
-    return (key) =>
-      andThen(lookUp(key), (row) => {
+    return (key, asOfMs) =>
+      andThen(lookUp(key, asOfMs), (row) => {
         const value = row === null ? null : compute(key, row.value)
         return row === null || value === null ? null : { value, timestamp: row.timestamp }
       })

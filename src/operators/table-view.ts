@@ -1,13 +1,16 @@
 import type { Awaitable } from '../awaitable.ts'
-import type { CacheableStore, StateStore, StoreWithCache, ValueAndTimestamp } from '../processor/store.ts'
+import type { StateStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { TableStore } from './table-rows.ts'
 
-/** The row of a key with its time; null where there is none. */
-export type Lookup<K, V> = (key: K) => Awaitable<ValueAndTimestamp<V> | null>
+/** The row of a key with its time, the latest or, where the table is versioned, the one that held at a time; null where there is none. */
+export type Lookup<K, V> = (key: K, asOfMs?: number) => Awaitable<ValueAndTimestamp<V> | null>
 
 /** How other nodes look up a table's rows (Kafka's `KTableValueGetterSupplier`): in its store, or computed from its parents' rows. */
 export interface TableView<K, V> {
   /** To be connected to the node that looks up; each is read with exactly the key that is looked up. */
   readonly stores: readonly string[]
+  /** How far back it can be looked up; undefined: there are only the latest rows (KIP-914). */
+  readonly historyMs: number | undefined
   readonly open: (context: { getStateStore<S extends StateStore>(name: string): S }) => Lookup<K, V>
 }
 
@@ -20,12 +23,15 @@ export interface TableFacts<K, V> {
    * the answer says whether old values will come.
    */
   sendOldValues(force: boolean): boolean
+  /** Of a versioned table: how far back its rows are known (S-21). */
+  readonly historyMs: number | undefined
 }
 
-export const storeView = <K, V>(store: string): TableView<K, V> => ({
+export const storeView = <K, V>(store: string, historyMs?: number): TableView<K, V> => ({
   stores: [store],
+  historyMs,
   open: (context) => {
-    const rows = context.getStateStore<StoreWithCache<CacheableStore<K, V>>>(store).cacheable
-    return (key) => rows.lookUp(key)
+    const opened = context.getStateStore<TableStore<K, V>>(store)
+    return 'cacheable' in opened ? (key) => opened.cacheable.lookUp(key) : (key, asOfMs) => opened.get(key, asOfMs)
   },
 })

@@ -117,6 +117,42 @@ export interface SessionStore<K, V> extends ReadOnlySessionStore<K, V> {
 
 export type SessionStoreWithHeaders<K, V> = SessionStore<K, { readonly value: V; readonly headers: Headers }>
 
+/** A value with the time from which it held, and, where another version followed, the time until which it did (Kafka's `VersionedRecord`). */
+export interface VersionedRecord<V> extends ValueAndTimestamp<V> {
+  readonly validTo?: number
+}
+
+/** Answers of {@link VersionedKeyValueStore.put}, with Kafka's numbers: no later version is there. */
+export const validForever = -1
+/** The time is before the history: nothing was put. */
+export const notPut = -(2 ** 63)
+
+/**
+ * Kafka's `VersionedKeyValueStore` (KIP-889, P-08): of each key all versions of the last `historyMs`, seen from the latest time
+ * that was put, and the latest version however old it is. Times are Unix milliseconds. Puts are in effect at once, also before
+ * their answer is there.
+ */
+export interface VersionedKeyValueStore<K, V> extends StateStore {
+  /** Puts the version that holds from `timestamp` on; null: from then on nothing holds. Answers until when it does, {@link validForever} or {@link notPut}. */
+  put(key: K, value: V | null, timestamp: number): Awaitable<number>
+  /** As `put` of null; answers what held until then at that time. */
+  delete(key: K, timestamp: number): Awaitable<VersionedRecord<V> | null>
+  /** The latest version, or the one that held at a time. Of times before the history only what holds to this day is known. */
+  get(key: K, asOfMs?: number): Awaitable<VersionedRecord<V> | null>
+}
+
+/** Where a join keeps the records of its stream until stream time is beyond their grace period (KIP-923). */
+export interface JoinBuffer<K, V> extends StateStore {
+  open(): Awaitable<OpenJoinBuffer<K, V>>
+}
+
+export interface OpenJoinBuffer<K, V> {
+  /** False where the grace period of the record is over already: it is not kept. */
+  put(record: Record<K, V>): boolean
+  /** Sends and forgets the records whose grace period is over, by their times, then by the bytes of their keys, then as they came. */
+  sendDue(send: (record: Record<K, V>) => Awaitable<void>): Awaitable<void>
+}
+
 /** A store behind a write-back cache forwards one change per key at the commit, in the order of the last writes (S-15). */
 export interface CacheableStore<K, V> extends StateStore {
   readonly caching: boolean

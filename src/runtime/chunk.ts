@@ -20,9 +20,9 @@ export const writeChunk = async (
   { effects, commit }: Chunk,
 ): Promise<{ readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
   const headers = changelogHeaders(commit.gen, commit.seq)
-  const changelogs = effects.changes.flatMap(({ store, rows }): PartitionBatch[] => {
+  const changelogs = effects.changes.flatMap(({ store, rows, log = rows }): PartitionBatch[] => {
     const topic = plan.changelogs.get(store)
-    return topic === undefined ? [] : [{ topic, partition, records: rows.map((row) => changelogRecord(row, headers)) }]
+    return topic === undefined || log.length === 0 ? [] : [{ topic, partition, records: log.map((row) => changelogRecord(row, headers)) }]
   })
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, ports.clock.nowMs())] }
   const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)

@@ -13,6 +13,8 @@ export interface Effects {
 export interface StoreChange {
   readonly store: string
   readonly rows: readonly Row[]
+  /** What the changelog is told, where that is not the rows. */
+  readonly log?: readonly Row[]
 }
 
 /** What a task remembers of time between two invocations: it travels in the commit record. */

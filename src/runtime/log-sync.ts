@@ -5,6 +5,7 @@ import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } fro
 import { initialTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedRecord, PartitionReader } from './ports.ts'
+import { loggedRow } from './task-stores.ts'
 
 /** A row of the log's tail with the transaction that wrote it. */
 export interface TailRow extends Row {
@@ -59,13 +60,15 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const tails = await Promise.all(
     [...plan.changelogs].map(async ([store, topic]) => {
       const read = await readLog(request, topic, { since: rebuilt ? undefined : checkpoint?.ends[topic], expires: expires(plan, store) })
-      return { store, topic, end: read.end, rows: rowsOf(read.records, commit) }
+      return { store, topic, end: read.end, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
     }),
   )
   const since = (topic: string): number | undefined => (rebuilt ? undefined : checkpoint?.positions[topic])
   const fromSources = await Promise.all(
     plan.stores.flatMap(({ name, sourceTopic: topic }) =>
-      topic === undefined ? [] : [sourceRows(request, { topic, since: since(topic), commit }).then((rows) => [name, rows] as const)],
+      topic === undefined
+        ? []
+        : [sourceRows(request, { topic, since: since(topic), commit, store: name }).then((rows) => [name, rows] as const)],
     ),
   )
   return {
@@ -130,8 +133,15 @@ const readLog = async (
   return { records, end }
 }
 
+/** What a record of a store's changelog is in its table. */
+type RowIn = (record: Row) => Row | undefined
+const rowsIn = ({ stores }: TaskPlan, name: string): RowIn => {
+  const spec = stores.find((store) => store.name === name)
+  return (record) => (spec === undefined ? record : loggedRow(spec, record))
+}
+
 /** The last row per key; records of another generation, or of another writer, are not part of the state. */
-const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readonly TailRow[] => {
+const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord, rowIn: RowIn): readonly TailRow[] => {
   const rows = new Map<string, TailRow>()
   for (const { key, value, timestamp, headers } of records) {
     const stamp = changelogStamp(headers)
@@ -139,7 +149,8 @@ const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readon
     if (stamp.seq > commit.seq) throw fenced(`a changelog has transaction ${stamp.seq}, the commit topic ${commit.seq}`)
     if (stamp.gen !== commit.gen) continue
     const held = withoutStamp(headers)
-    rows.set(keyId(key), { key, value, timestamp, seq: stamp.seq, ...(held.length === 0 ? {} : { headers: held }) })
+    const row = rowIn({ key, value, timestamp, ...(held.length === 0 ? {} : { headers: held }) })
+    if (row) rows.set(keyId(row.key), { ...row, seq: stamp.seq })
   }
   return [...rows.values()]
 }
@@ -147,12 +158,19 @@ const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord): readon
 /** Of a store whose source topic is its changelog: what the commits since the checkpoint have read. The topic keeps what its owner wants it to. */
 const sourceRows = async (
   request: SyncRequest,
-  { topic, since, commit }: { readonly topic: string; readonly since: number | undefined; readonly commit: CommitRecord },
+  {
+    topic,
+    since,
+    commit,
+    store,
+  }: { readonly topic: string; readonly since: number | undefined; readonly commit: CommitRecord; readonly store: string },
 ): Promise<readonly TailRow[]> => {
+  const rowIn = rowsIn(request.plan, store)
   const { records } = await readLog(request, topic, { since, until: commit.positions[topic] ?? 0, expires: true })
   const rows = new Map<string, TailRow>()
   for (const { key, value, timestamp } of records) {
-    if (key !== null) rows.set(keyId(key), { key, value, timestamp, seq: commit.seq })
+    const row = key === null ? undefined : rowIn({ key, value, timestamp })
+    if (row) rows.set(keyId(row.key), { ...row, seq: commit.seq })
   }
   return [...rows.values()]
 }

@@ -3,11 +3,13 @@ import type { ContextHolder } from '../processor/context.ts'
 import type { StateStore } from '../processor/store.ts'
 import { sessionWindowed, type Window, windowStoreKeys } from '../serde/windowed.ts'
 import { type Contents, timestamped, values, valuesWithHeaders, withHeaders } from '../state/contents.ts'
+import { JoinBufferRows } from '../state/join-buffer.ts'
 import { KeyValueRows } from '../state/key-value-store.ts'
 import { RowStore } from '../state/row-store.ts'
-import type { Rows } from '../state/rows.ts'
+import type { Row, Rows } from '../state/rows.ts'
 import { SessionRows } from '../state/session-store.ts'
 import { SuppressedRows } from '../state/suppression-buffer.ts'
+import { VersionedRows, versionRowOf } from '../state/versioned-store.ts'
 import { WindowRows } from '../state/window-store.ts'
 import { WindowedRowStore } from '../state/windowed-row-store.ts'
 import type { AnySerde, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
@@ -28,6 +30,10 @@ export interface TaskStore {
   readonly typed: AnyRows | undefined
   /** Writes what is cached, which may forward. */
   flush(): Awaitable<void>
+  /** Reads what it has for these keys, all at once. */
+  prefetch(keys: readonly Uint8Array[]): Promise<void>
+  /** What its changelog is told of, where that is not its rows. */
+  readonly takeLog?: () => readonly Row[]
 }
 
 export interface TaskStoreOptions {
@@ -45,6 +51,8 @@ export const rowKeySerde = (spec: StoreSpec): AnySerde => {
   switch (spec.kind) {
     case 'key-value':
     case 'suppression-buffer':
+    case 'versioned':
+    case 'join-buffer':
       return spec.keySerde
     case 'window':
       return windowStoreKeys(spec.keySerde, spec.windowSizeMs)
@@ -59,31 +67,43 @@ const contentsOf = { values, timestamped, headers: withHeaders } as const
 const contentsOfSessions = { values, headers: valuesWithHeaders } as const
 
 export const openStore = (spec: StoreSpec, options: TaskStoreOptions): TaskStore => {
-  const { typed, api } = open(spec, options)
-  return { name: spec.name, api, typed, rows: options.rows, flush: () => typed?.flush() }
+  const { rows } = options
+  return { name: spec.name, rows, prefetch: (keys) => rows.prefetch(keys), ...open(spec, options) }
 }
 
-const open = (spec: StoreSpec, options: TaskStoreOptions): { readonly typed: AnyRows | undefined; readonly api: StateStore } => {
+/** What stands in the changelog of a store, or in the topic that is read in its place, as its row; undefined: nothing of it is a row. */
+export const loggedRow = ({ kind }: StoreSpec, record: Row): Row | undefined => (kind === 'versioned' ? versionRowOf(record) : record)
+
+const notCached = { typed: undefined, flush: () => undefined }
+
+const open = (spec: StoreSpec, options: TaskStoreOptions): Pick<TaskStore, 'typed' | 'api' | 'flush' | 'takeLog'> & Partial<TaskStore> => {
   const { holder, changelog, remembered, dropped } = options
   switch (spec.kind) {
     case 'key-value': {
       const typed: AnyRows = new RowStore(rowStoreOptions(spec, options))
       const contents: AnyContents = contentsOf[spec.holds]
-      return { typed, api: new KeyValueRows({ rows: typed, contents, holder, changelog }) }
+      return { typed, flush: () => typed.flush(), api: new KeyValueRows({ rows: typed, contents, holder, changelog }) }
     }
     case 'window': {
       const { windowSizeMs, retainDuplicates } = spec
       const rows = windowedRows(spec, options, ({ startMs }) => startMs)
       const contents: AnyContents = contentsOf[spec.holds]
-      return { typed: rows, api: new WindowRows({ rows, contents, holder, windowSizeMs, retainDuplicates, remembered, dropped }) }
+      const api = new WindowRows({ rows, contents, holder, windowSizeMs, retainDuplicates, remembered, dropped })
+      return { typed: rows, flush: () => rows.flush(), api }
     }
     case 'session': {
       const rows = windowedRows(spec, options, ({ endMs }) => endMs)
       const contents: AnyContents = contentsOfSessions[spec.holds]
-      return { typed: rows, api: new SessionRows({ rows, contents, holder, dropped }) }
+      return { typed: rows, flush: () => rows.flush(), api: new SessionRows({ rows, contents, holder, dropped }) }
     }
     case 'suppression-buffer':
-      return { typed: undefined, api: new SuppressedRows(rowStoreOptions(spec, options)) }
+      return { ...notCached, api: new SuppressedRows(rowStoreOptions(spec, options)) }
+    case 'join-buffer':
+      return { ...notCached, api: new JoinBufferRows({ ...rowStoreOptions(spec, options), graceMs: spec.graceMs, remembered }) }
+    case 'versioned': {
+      const api = new VersionedRows<unknown, unknown>({ ...rowStoreOptions(spec, options), historyMs: spec.historyMs, remembered, dropped })
+      return { ...notCached, api, prefetch: (keys) => api.prefetch(keys), takeLog: () => api.takeLog() }
+    }
     default:
       return spec satisfies never
   }

@@ -6,7 +6,7 @@ import type { Clock } from '../processor/processor.ts'
 import type { StateStore } from '../processor/store.ts'
 import type { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
-import { type Effects, initialTimes, Outputs, type TaskTimes } from './effects.ts'
+import { type Effects, initialTimes, Outputs, type StoreChange, type TaskTimes } from './effects.ts'
 import { createFailures, type Failures } from './failures.ts'
 import { partitionOfKey } from './partitioner.ts'
 import type { TaskPlan } from './plan.ts'
@@ -94,7 +94,7 @@ export class Task {
             return []
           }
         })
-        return this.#stores.get(store)?.rows.prefetch(keys)
+        return this.#stores.get(store)?.prefetch(keys)
       }),
     )
   }
@@ -125,8 +125,11 @@ export class Task {
         return {
           outputs: this.#outputs.take(),
           changes: [...this.#stores.values()]
-            .map((store) => ({ store: store.name, rows: store.rows.takeWritten() }))
-            .filter((it) => it.rows.length > 0),
+            .map((store): StoreChange => {
+              const rows = store.rows.takeWritten()
+              return store.takeLog ? { store: store.name, rows, log: store.takeLog() } : { store: store.name, rows }
+            })
+            .filter(({ rows, log = [] }) => rows.length + log.length > 0),
           times: this.#times(),
         }
       },

@@ -10,6 +10,7 @@ import type {
   TimestampedKeyValueStoreWithHeaders,
   TimestampedWindowStore,
   TimestampedWindowStoreWithHeaders,
+  VersionedKeyValueStore,
   WindowStore,
 } from '../processor/store.ts'
 import { type Effects, initialTimes, type TaskTimes } from '../runtime/effects.ts'
@@ -160,6 +161,10 @@ export class TopologyTestDriver implements AsyncDisposable {
     return this.#store(name, { kind: 'session', holds: ['headers'] })
   }
 
+  getVersionedKeyValueStore<K, V>(name: string): VersionedKeyValueStore<K, V> {
+    return this.#store(name, { kind: 'versioned', holds: ['versions'] })
+  }
+
   /** Records dropped so far: null keys in aggregations, invalid timestamps and the like. */
   get dropped(): number {
     return (
@@ -191,8 +196,10 @@ export class TopologyTestDriver implements AsyncDisposable {
       const known = stores.map((it) => it.name).join(', ') || 'none'
       throw new StreamsError('INPUT_INVALID', `The topology has no store "${name}"; it has ${known}`)
     }
-    if (spec.kind === 'suppression-buffer')
-      throw new StreamsError('INPUT_INVALID', `Store "${name}" is the buffer of a suppression, which cannot be read`)
+    if (spec.kind === 'suppression-buffer' || spec.kind === 'join-buffer') {
+      const whose = spec.kind === 'join-buffer' ? 'join' : 'suppression'
+      throw new StreamsError('INPUT_INVALID', `Store "${name}" is the buffer of a ${whose}, which cannot be read`)
+    }
     if (spec.kind === wanted.kind && wanted.holds.includes(spec.holds)) return store.api as S
     const asked = `${wanted.kind} store of ${wanted.holds.join(' or ')}`
     throw new StreamsError('INPUT_INVALID', `Store "${name}" is a ${spec.kind} store of ${spec.holds}, not a ${asked}`, {
@@ -282,9 +289,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     const { subTopology, changelogs } = this.#plan
     this.#seq++
     this.#times = times
-    for (const { store, rows } of changes) {
+    for (const { store, rows, log = rows } of changes) {
       const changelog = changelogs.get(store)
-      if (changelog) this.producedTo(changelog).push(...rows.map((row): LogRecord => ({ ...row, headers: row.headers ?? noHeaders })))
+      if (changelog) this.producedTo(changelog).push(...log.map((row): LogRecord => ({ ...row, headers: row.headers ?? noHeaders })))
       await this.#table.put(
         stateRowsOf(rows, { subTopology, partition: 0, gen: 0, store, seq: this.#seq, nowMs: this.#wallClockMs }),
         farFuture,

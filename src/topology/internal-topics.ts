@@ -32,8 +32,10 @@ const repartitionConfig = {
 }
 const changelogConfig = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
 
-/** Rows that end with their window leave the changelog a day later than the store, as in Kafka Streams. */
-const changelogConfigOf = ({ retentionMs }: StoreSpec): Readonly<Record<string, string>> => {
+/** Rows that end with their window leave the changelog a day later than the store, versions are merged a day after their history, as in Kafka Streams. */
+const changelogConfigOf = (store: StoreSpec): Readonly<Record<string, string>> => {
+  if (store.kind === 'versioned') return { ...changelogConfig, 'min.compaction.lag.ms': String(store.historyMs + 86_400_000) }
+  const { retentionMs } = store
   if (retentionMs === undefined) return changelogConfig
   const kept = Number.isFinite(retentionMs) ? String(retentionMs + 86_400_000) : '9223372036854775807'
   return { ...changelogConfig, 'cleanup.policy': 'compact,delete', 'retention.ms': kept }

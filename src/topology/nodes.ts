@@ -83,13 +83,26 @@ export interface GlobalStore {
 }
 
 /** A state store as declared. Keys are of the inner serde; windowed ones get their window in the store. */
-export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec | SuppressionBufferSpec
+export type StoreSpec = KeyValueStoreSpec | WindowStoreSpec | SessionStoreSpec | SuppressionBufferSpec | VersionedStoreSpec | JoinBufferSpec
 
 /**
  * What a processor sees of a row: the value alone (the row then has the time of the record that wrote it), value and time,
  * or value, time and headers.
  */
 export type Holds = 'values' | 'timestamped' | 'headers'
+
+/** The records of a stream that wait for their join. */
+export interface JoinBufferSpec extends StoreFacts {
+  readonly kind: 'join-buffer'
+  readonly graceMs: number
+}
+
+/** All versions of each key as far back as the history goes. */
+export interface VersionedStoreSpec extends StoreFacts {
+  readonly kind: 'versioned'
+  readonly holds: 'versions'
+  readonly historyMs: number
+}
 
 export interface KeyValueStoreSpec extends StoreFacts {
   readonly kind: 'key-value'

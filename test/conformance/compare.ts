@@ -49,6 +49,7 @@ const runDifferences = (expected: Expectations, actual: Observed): readonly Diff
     ...differences('queryableStoreNames', expected.queryableStoreNames ?? {}, actual.queryableStoreNames),
     ...eventDifferences(expected.events ?? [], actual.events ?? []),
     ...(failed ? [] : differences('stores', ...storesOf(expected, actual))),
+    ...(failed ? [] : differences('probes', expected.probes ?? [], actual.probes ?? [])),
     ...differences('dropped', expected.dropped ?? 0, actual.dropped),
   ]
 }

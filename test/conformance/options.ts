@@ -124,6 +124,7 @@ const materializedOf = (spec: MaterializedSpec): Materialized<unknown, unknown> 
   ...(spec.caching === undefined ? {} : { caching: spec.caching }),
   ...(spec.logging === undefined ? {} : { logging: spec.logging }),
   ...(spec.retentionMs === undefined ? {} : { retentionMs: spec.retentionMs }),
+  ...(spec.supplier?.kind === 'versioned' ? { versioned: { historyRetentionMs: spec.supplier.historyMs ?? 0 } } : {}),
 })
 
 /** `named?` and `materialized?` of an aggregation. */
@@ -158,6 +159,7 @@ const serdesOnly = ({ key, value }: MaterializedSpec = {}): ConsumedSpec => ({
 export const joinedOf = ({ joined: { left, ...spec } = {} }: StepArgs): Joined<unknown, unknown> => ({
   ...serdesOf({ ...spec, ...(left === undefined ? {} : { value: left }) }),
   ...nameOf(spec),
+  ...(spec.graceMs === undefined ? {} : { graceMs: spec.graceMs }),
 })
 
 /** Whether the stores are in memory or on a disk makes no difference here. */

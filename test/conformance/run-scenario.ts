@@ -1,7 +1,7 @@
 import { type Entries, StreamsBuilder, type StreamsConfig, type Topology, type ValueTimestampHeaders } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
 import type { Awaitable } from '../../src/awaitable.ts'
-import { type StoreSpec, type SuppressionBufferSpec, topicName } from '../../src/topology/nodes.ts'
+import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { handlersOf } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
 import type { EventResult, HeaderList, InputEvent, InputRecord, Observations, OutputRecord, Scenario, SerdeSpec } from './scenario.ts'
@@ -61,7 +61,7 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
   })
   const events = await feed(scenario, driver, log)
   const failed = events.some((event) => 'error' in event)
-  const stores = failed ? {} : { stores: await storesOf(topology, driver) }
+  const stores = failed ? {} : { stores: await storesOf(topology, driver), probes: await probesOf(scenario, driver) }
   return { ...shape, queryableStoreNames: queryableStoreNamesOf(drawn), events, ...stores, dropped: driver.dropped }
 }
 
@@ -203,14 +203,27 @@ const storeKinds: Readonly<Record<StoreKind, string>> = {
   window: 'window',
   session: 'session',
   'suppression-buffer': 'internal',
+  'join-buffer': 'internal',
+  versioned: 'versioned',
 }
 
-type ReadableSpec = Exclude<StoreSpec, SuppressionBufferSpec>
+/** Of versioned stores; other probes are not known (support.ts). */
+const probesOf = ({ probes = [] }: Scenario, driver: TopologyTestDriver): Promise<readonly unknown[]> =>
+  Promise.all(
+    probes.map(async ({ store, key, ts }) => {
+      const found = await driver.getVersionedKeyValueStore<unknown, unknown>(store).get(key, ts)
+      if (found === null) return null
+      // the stores that the oracle reads through do not pass on until when a version held
+      return { value: toJson(found.value), ts: found.timestamp }
+    }),
+  )
+
+type ReadableSpec = Extract<StoreSpec, { readonly kind: 'key-value' | 'window' | 'session' }>
 
 const storesOf = async (topology: Topology, driver: TopologyTestDriver): Promise<NonNullable<Observed['stores']>> => {
   const stores: Record<string, { readonly kind: string; readonly entries: readonly unknown[] }> = {}
   for (const spec of topology.subTopologies.flatMap((sub) => sub.stores)) {
-    if (spec.kind === 'suppression-buffer') {
+    if (spec.kind === 'suppression-buffer' || spec.kind === 'join-buffer' || spec.kind === 'versioned') {
       stores[spec.name] = { kind: storeKinds[spec.kind], entries: [] }
       continue
     }

@@ -12,7 +12,7 @@ export interface Scenario {
   readonly topics?: Readonly<Record<string, readonly [key: SerdeSpec, value: SerdeSpec]>>
   readonly topology: readonly Step[]
   readonly events?: readonly InputEvent[]
-  readonly probes?: readonly unknown[]
+  readonly probes?: readonly Probe[]
   readonly expect: Expectations
 }
 
@@ -73,6 +73,15 @@ export interface Expression {
   readonly path?: string
   readonly message?: string
   readonly n?: number
+}
+
+/** A read of a store after the last event (README section 8.3): a store command, or an interactive query. */
+export interface Probe {
+  readonly store: string
+  readonly op?: string
+  readonly query?: string
+  readonly key?: unknown
+  readonly ts?: number
 }
 
 export interface Step {
@@ -192,7 +201,7 @@ export interface PartitionerSpec {
 
 export interface MaterializedSpec {
   readonly name?: string
-  readonly supplier?: { readonly kind: string; readonly name: string; readonly persistent?: boolean }
+  readonly supplier?: { readonly kind: string; readonly name: string; readonly persistent?: boolean; readonly historyMs?: number }
   readonly storeType?: string
   readonly key?: SerdeSpec
   readonly value?: SerdeSpec
@@ -244,6 +253,7 @@ export interface Observations<E> {
   readonly internalTopics?: Readonly<Record<string, InternalTopicConfig>>
   readonly events?: readonly EventResult<E>[]
   readonly stores?: Readonly<Record<string, { readonly kind: string; readonly entries?: readonly unknown[] }>>
+  readonly probes?: readonly unknown[]
   readonly dropped?: number
 }
 

@@ -1,6 +1,6 @@
 import { handlersKnown } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
-import type { MaterializedSpec, Scenario, SerdeSpec, Step } from './scenario.ts'
+import type { MaterializedSpec, Probe, Scenario, SerdeSpec, Step } from './scenario.ts'
 import { missingSerde } from './serdes.ts'
 import { type Kind, verbOf } from './steps.ts'
 
@@ -90,7 +90,6 @@ const stepFeatures = ({ topology }: Scenario): readonly string[] =>
     return [
       ...serdeFeatures([consumed, produced, grouped, materialized].flatMap(({ key, value }) => [key, value])),
       ...(typeof extractor === 'string' && !Object.hasOwn(timestampExtractors, extractor) ? [`timestamp extractor ${extractor}`] : []),
-      ...(args.joined?.graceMs === undefined ? [] : ['grace of a stream-table join']),
       ...storeFeatures(materialized),
       ...(op === 'windowedBy' && args.windows && !knownWindows.has(args.windows.type) ? [`${args.windows.type} windows`] : []),
     ]
@@ -98,7 +97,13 @@ const stepFeatures = ({ topology }: Scenario): readonly string[] =>
 
 /** Kafka's in-memory key-value supplier and its timestamped ones make the store that we have; others are other stores. */
 const storeFeatures = ({ supplier }: MaterializedSpec): readonly string[] => {
-  if (!supplier || supplier.kind === 'timestampedKeyValue' || (supplier.kind === 'keyValue' && !supplier.persistent)) return []
+  if (
+    !supplier ||
+    supplier.kind === 'versioned' ||
+    supplier.kind === 'timestampedKeyValue' ||
+    (supplier.kind === 'keyValue' && !supplier.persistent)
+  )
+    return []
   return [supplier.kind === 'keyValue' ? 'supplier of a persistent keyValue store' : `supplier of a ${supplier.kind} store`]
 }
 
@@ -119,5 +124,7 @@ const observed = new Set([
 /** Parts of the expectations that come with a missing verb (`branches` with `split`) are not told apart from it. */
 const expectationFeatures = ({ expect, probes = [] }: Scenario, verbsMissing: boolean): readonly string[] => [
   ...(verbsMissing ? [] : Object.keys(expect).filter((part) => !observed.has(part))),
-  ...(probes.length > 0 ? ['interactive queries and probes'] : []),
+  ...(probes.every(isKnownProbe) ? [] : ['interactive queries and probes']),
 ]
+
+const isKnownProbe = ({ op = '' }: Probe): boolean => op === 'get' || op === 'getAsOf'

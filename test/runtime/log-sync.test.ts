@@ -7,7 +7,7 @@ import { planOf, type TaskPlan } from '../../src/runtime/plan.ts'
 import type { FetchedPartition, FetchedRecord, LogRecord } from '../../src/runtime/ports.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import type { Checkpoint } from '../../src/state/backend.ts'
-import { applicationId, counting, record, startMs, textOf } from './scene.ts'
+import { applicationId, counting, record, startMs, strings, textOf } from './scene.ts'
 
 const topology = counting()
 const [sub] = topology.subTopologies
@@ -160,4 +160,23 @@ it('stops at a commit topic that is empty though the table knows of commits', as
     code: 'LOG_TRUNCATED',
     message: 'The commit topic app-words-commits/0 is empty, but the table has commit 2',
   })
+})
+
+it('lays a changelog of versions over the table as a row per version, without those that came too late', async () => {
+  const builder = new StreamsBuilder()
+  builder.table('words', { ...strings, store: { name: 'counts', versioned: { historyRetentionMs: 10 } } })
+  const versioned = builder.build()
+  const [only] = versioned.subTopologies
+  if (!only) throw new Error('the topology is empty')
+  const late: LogRecord = { ...change('a', 'z', 1), timestamp: 1, headers: [['__millrace.late', null], ...changelogHeaders(0, 1)] }
+  const versions = [
+    change('a', 'x', 1),
+    { ...change('a', 'y', 1), timestamp: startMs + 5 },
+    late,
+    { ...change('a', null, 1), timestamp: startMs + 9 },
+  ]
+  const logs = { [commits]: [{ records: [committed(1)] }], [changelog]: [{ records: versions }] }
+  const { rows } = await sync(logs, undefined, planOf(versioned, applicationId, only))
+  expect(rows).toHaveLength(3)
+  expect(rows.map((row) => row.slice(9))).toEqual(['=\u0001x seq 1', '=\u0001y seq 1', '=\u0000 seq 1'])
 })

@@ -34,7 +34,7 @@ export const openPendingJoins = <K, L, R, VR>(
 ): PendingJoins<K, L, R> => {
   const store = context.getStateStore<KeyValueStore<OuterJoinKey<K>, readonly (OuterJoinValue<L, R> | null)[]>>(name)
   // both sides of the join, and tasks after this one, see the same numbers
-  const [timeName, firstName] = [`${name}/stream-time`, `${name}/first-waiting`]
+  const [timeName, firstName, fromName] = [`${name}/stream-time`, `${name}/first-waiting`, `${name}/none-before`]
   const nothing = -1
   const streamTime = (): number => context.remembered(timeName) ?? -1
   const leastWaitMs = Math.min(waitsMs.left ?? Number.POSITIVE_INFINITY, waitsMs.right ?? Number.POSITIVE_INFINITY)
@@ -46,7 +46,11 @@ export const openPendingJoins = <K, L, R, VR>(
     })
 
   /** Goes through those that wait; true once both sides have one that still may find a partner: all later ones may too. */
-  const sendFound = (open: Set<JoinSide>, found: readonly Waiting<K, L, R>[], record: Record<unknown, unknown>): Awaitable<boolean> => {
+  const sendFound = (
+    open: Map<JoinSide, number>,
+    found: readonly Waiting<K, L, R>[],
+    record: Record<unknown, unknown>,
+  ): Awaitable<boolean> => {
     let ended = false
     const visited = forEachInOrder(found, (waiting) => {
       const [key, values] = waiting
@@ -58,7 +62,7 @@ export const openPendingJoins = <K, L, R, VR>(
         return
       }
       if (timestamp + (waitsMs[of.side] ?? 0) + graceMs >= streamTime()) {
-        open.add(of.side)
+        if (!open.has(of.side)) open.set(of.side, timestamp)
         // the second record of a row counts as one more
         ended = open.size === 2 && values.length > 1
         return
@@ -70,13 +74,15 @@ export const openPendingJoins = <K, L, R, VR>(
 
   /** Reads what may be sent, and then piece by piece what waits after it, as far as it takes to know from when on to look again. */
   const sendFrom = (
-    from: OuterJoinKey<K> | null,
+    from: OuterJoinKey<K>,
     toMs: number,
-    { open, stepMs, record }: { readonly open: Set<JoinSide>; readonly stepMs: number; readonly record: Record<unknown, unknown> },
+    { open, stepMs, record }: { readonly open: Map<JoinSide, number>; readonly stepMs: number; readonly record: Record<unknown, unknown> },
   ): Awaitable<void> =>
     andThen(store.range(from, { timestamp: toMs }), (found) =>
       andThen(sendFound(open, found, record), (ended) => {
         if (!ended && toMs <= streamTime()) return sendFrom({ timestamp: toMs }, toMs + stepMs, { open, stepMs: stepMs * 2, record })
+        // what was sent leaves nothing but rows that say so: no look goes over them again
+        context.remember(fromName, open.size === 0 ? nothing : Math.min(...open.values()))
       }),
     )
 
@@ -87,8 +93,10 @@ export const openPendingJoins = <K, L, R, VR>(
       return latest
     },
     add: (timestamp, of, value) => {
-      const first = context.remembered(firstName) ?? nothing
-      context.remember(firstName, first === nothing ? timestamp : Math.min(first, timestamp))
+      for (const boundary of [firstName, fromName]) {
+        const before = context.remembered(boundary) ?? nothing
+        if (before === nothing || timestamp < before) context.remember(boundary, timestamp)
+      }
       const key = { timestamp, of }
       return andThen(store.get(key), (waiting) => store.put(key, [...(waiting ?? []), { side: of.side, value }]))
     },
@@ -102,11 +110,12 @@ export const openPendingJoins = <K, L, R, VR>(
       const first = context.remembered(firstName) ?? nothing
       const now = streamTime()
       if (first === nothing || first + waitMs + graceMs >= now) return
+      const from = { timestamp: context.remembered(fromName) ?? 0 }
       context.remember(firstName, nothing)
-      const closedBefore = Math.max(0, now - graceMs - leastWaitMs)
+      const closedBefore = Math.max(from.timestamp, now - graceMs - leastWaitMs)
       const restMs = now + 1 - closedBefore
       const stepMs = Math.max(1, bothWait ? Math.ceil(restMs / 16) : restMs)
-      return sendFrom(null, closedBefore, { open: new Set(), stepMs, record })
+      return sendFrom(from, closedBefore, { open: new Map(), stepMs, record })
     },
   }
 }

@@ -53,7 +53,7 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
     })
   }
 
-  range(from: K | null, to: K | null): Promise<Entries<K, S>> {
+  range(from: K | null, to: K | null): Awaitable<Entries<K, S>> {
     const bytes = (key: K | null): Uint8Array | null => (key === null ? null : this.cacheable.keyBytes(key))
     return this.#read({ from: bytes(from), to: bytes(to) })
   }
@@ -62,7 +62,7 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
     return (await this.range(from, to)).toReversed()
   }
 
-  all(): Promise<Entries<K, S>> {
+  all(): Awaitable<Entries<K, S>> {
     return this.#read({ from: null, to: null })
   }
 
@@ -81,9 +81,8 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
     return (await this.all()).length
   }
 
-  async #read(bounds: KeyBounds): Promise<Entries<K, S>> {
-    const found = await this.cacheable.rangeOf(bounds)
-    return found.map(([key, held]) => [key, this.#contents.seen(held)] as const)
+  #read(bounds: KeyBounds): Awaitable<Entries<K, S>> {
+    return andThen(this.cacheable.rangeOf(bounds), (found) => found.map(([key, held]) => [key, this.#contents.seen(held)] as const))
   }
 }
 

@@ -6,6 +6,7 @@ import { type Headers, noHeaders, type Record } from '../processor/record.ts'
 import type { CacheableStore, Entries, ValueAndTimestamp } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
 import { keyId, type Row, type Rows } from './rows.ts'
+import { SortedIds } from './sorted-ids.ts'
 
 interface Cached<K, V> {
   readonly key: K
@@ -49,6 +50,8 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   readonly rows: Rows
   readonly #options: RowStoreOptions<K, V>
   readonly #dirty = new Map<string, Cached<K, V>>()
+  /** Of what is cached, from the first read of a range on until the flush. */
+  #dirtyOrder: SortedIds | undefined
   #forward: ((record: Record<K, Change<V>>) => Awaitable<void>) | undefined
   #oldValues = false
 
@@ -90,26 +93,37 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     const seen = this.#dirty.get(id)?.seen ?? false
     this.#dirty.delete(id)
     this.#dirty.set(id, { key, bytes, value, context, seen })
+    this.#dirtyOrder?.add(id)
   }
 
   /** In unsigned byte order of the keys. */
-  async rangeOf({ from, to }: KeyBounds): Promise<Entries<K, Held<V>>> {
-    const rows = await this.rows.range(from, to)
-    const merged = new Map(rows.map((row) => [keyId(row.key), { bytes: row.key, value: this.#read(row) }]))
-    const [lowId, highId] = [from === null ? '' : keyId(from), to === null ? undefined : keyId(to)]
-    for (const [id, { bytes, value }] of this.#dirty)
-      if (id >= lowId && (highId === undefined || id <= highId)) merged.set(id, { bytes, value })
-    const found: (readonly [K, Held<V>])[] = []
-    for (const [, { bytes, value }] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1)))
-      if (value !== null) found.push([this.#deserialize('key', this.#options.keySerde, bytes) as K, value])
-    return found
+  rangeOf(bounds: KeyBounds): Awaitable<Entries<K, Held<V>>> {
+    return andThen(this.rows.range(bounds.from, bounds.to), (rows) => {
+      const cached = this.#cachedIn(bounds)
+      if (cached.length === 0) return rows.flatMap((row) => this.#entry(row.key, this.#read(row)))
+      const merged = new Map<string, readonly (readonly [K, Held<V>])[]>()
+      for (const row of rows) merged.set(keyId(row.key), this.#entry(row.key, this.#read(row)))
+      for (const [id, { bytes, value }] of cached) merged.set(id, this.#entry(bytes, value))
+      return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, entry]) => entry)
+    })
   }
 
-  range(from: K | null, to: K | null): Promise<Entries<K, Held<V>>> {
+  #cachedIn({ from, to }: KeyBounds): readonly (readonly [id: string, cached: Cached<K, V>])[] {
+    if (this.#dirty.size === 0) return []
+    this.#dirtyOrder ??= new SortedIds(this.#dirty.keys())
+    const ids = this.#dirtyOrder.between(from === null ? '' : keyId(from), to === null ? undefined : keyId(to))
+    return ids.map((id) => [id, this.#dirty.get(id) as Cached<K, V>])
+  }
+
+  #entry(bytes: Uint8Array, value: Held<V> | null): readonly (readonly [K, Held<V>])[] {
+    return value === null ? [] : [[this.#deserialize('key', this.#options.keySerde, bytes) as K, value]]
+  }
+
+  range(from: K | null, to: K | null): Awaitable<Entries<K, Held<V>>> {
     return this.rangeOf({ from: from === null ? null : this.keyBytes(from), to: to === null ? null : this.keyBytes(to) })
   }
 
-  all(): Promise<Entries<K, Held<V>>> {
+  all(): Awaitable<Entries<K, Held<V>>> {
     return this.rangeOf({ from: null, to: null })
   }
 
@@ -118,6 +132,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     if (this.#dirty.size === 0) return
     const entries = [...this.#dirty]
     this.#dirty.clear()
+    this.#dirtyOrder = undefined
     return forEachInOrder(entries, ([id, entry]) => this.#flushOne(id, entry))
   }
 

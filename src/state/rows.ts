@@ -1,5 +1,7 @@
-import type { Awaitable } from '../awaitable.ts'
+import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Headers } from '../processor/record.ts'
+import { type IdRange, ReadRanges } from './read-ranges.ts'
+import { SortedIds } from './sorted-ids.ts'
 
 /** A row of a store as bytes. `value` null: deleted, or known not to exist. */
 export interface Row {
@@ -21,6 +23,18 @@ export interface RowReader {
 export const keyId = (key: Uint8Array): string =>
   (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
 
+const idsOf = (from: Uint8Array, to: Uint8Array): IdRange => ({ low: keyId(from), high: keyId(to) })
+
+const readsAtOnce = 32
+
+const inParallel = async <T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> => {
+  const waiting = items.values()
+  const worker = async (): Promise<void> => {
+    for (const item of waiting) await run(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(readsAtOnce, items.length) }, worker))
+}
+
 /** Bytes that a row costs in memory, roughly: its key twice, its value, and the objects around them. */
 const weight = (row: Row): number => 120 + 2 * row.key.length + (row.value?.length ?? 0)
 
@@ -33,6 +47,9 @@ export class Rows {
   readonly #written = new Map<string, Row>()
   readonly #reader: RowReader | undefined
   readonly #bytesMax: number
+  readonly #readRanges = new ReadRanges()
+  /** Of all rows in memory, from the first read of a range on. */
+  #order: SortedIds | undefined
   #complete: boolean
   #bytes = 0
 
@@ -74,14 +91,26 @@ export class Rows {
     for (const [id, key] of missing) this.#keep(id, found[at++] ?? { key, value: null, timestamp: 0 })
   }
 
-  /** Live rows in unsigned byte order of their keys; bounds are inclusive. */
-  async range(from: Uint8Array | null, to: Uint8Array | null): Promise<readonly Row[]> {
-    const [low, high] = [from === null ? '' : keyId(from), to === null ? undefined : keyId(to)]
-    const merged = new Map<string, Row>()
-    if (!this.#complete && this.#reader) for (const row of await this.#reader.range(from, to)) merged.set(keyId(row.key), row)
-    for (const [id, row] of this.#rows) if (id >= low && (high === undefined || id <= high)) merged.set(id, row)
-    const live = [...merged].filter(([, row]) => row.value !== null)
-    return live.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+  /** Live rows in unsigned byte order of their keys; bounds are inclusive. A range with both bounds is read from the table once. */
+  range(from: Uint8Array | null, to: Uint8Array | null): Awaitable<readonly Row[]> {
+    if (from !== null && to !== null && Buffer.compare(from, to) > 0) return []
+    if (this.#complete || !this.#reader) return this.#inMemory(from, to)
+    if (from !== null && to !== null) return andThen(this.#readMissing(from, to), () => this.#inMemory(from, to))
+    // not kept: a store may be larger than memory
+    return this.#reader.range(from, to).then((found) => {
+      const merged = new Map(found.map((row) => [keyId(row.key), row]))
+      for (const row of this.#all(from, to)) merged.set(keyId(row.key), row)
+      const live = [...merged].filter(([, row]) => row.value !== null)
+      return live.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+    })
+  }
+
+  /** Reads these ranges at once, each with both bounds; later reads of them find all in memory. */
+  async prefetchRanges(ranges: Iterable<readonly [from: Uint8Array, to: Uint8Array]>): Promise<void> {
+    if (this.#complete || !this.#reader) return
+    const missing = new ReadRanges()
+    for (const [from, to] of ranges) for (const range of this.#readRanges.missing(idsOf(from, to))) missing.add(range)
+    await inParallel(missing.all, (range) => this.#read(range))
   }
 
   /** What was written since the last call: the last row per key, in the order of the last writes. */
@@ -97,8 +126,10 @@ export class Rows {
     for (const [id, row] of this.#rows) {
       if (this.#bytes <= this.#bytesMax) return
       this.#rows.delete(id)
+      this.#order?.delete(id)
       this.#bytes -= weight(row)
       this.#complete = false
+      this.#readRanges.clear()
     }
   }
 
@@ -106,6 +137,34 @@ export class Rows {
     const before = this.#rows.get(id)
     this.#bytes += weight(row) - (before ? weight(before) : 0)
     this.#rows.set(id, row)
+    if (!before) this.#order?.add(id)
+  }
+
+  #inMemory(from: Uint8Array | null, to: Uint8Array | null): readonly Row[] {
+    return this.#all(from, to).filter((row) => row.value !== null)
+  }
+
+  /** Deleted ones too. */
+  #all(from: Uint8Array | null, to: Uint8Array | null): readonly Row[] {
+    this.#order ??= new SortedIds(this.#rows.keys())
+    const ids = this.#order.between(from === null ? '' : keyId(from), to === null ? undefined : keyId(to))
+    return ids.map((id) => this.#rows.get(id) as Row)
+  }
+
+  #readMissing(from: Uint8Array, to: Uint8Array): Awaitable<void> {
+    const missing = this.#readRanges.missing(idsOf(from, to))
+    if (missing.length > 0) return inParallel(missing, (range) => this.#read(range))
+  }
+
+  async #read(range: IdRange): Promise<void> {
+    const [from, to] = [range.low, range.high].map((id) => Buffer.from(id, 'latin1'))
+    const found = (await this.#reader?.range(from ?? null, to ?? null)) ?? []
+    for (const row of found) {
+      const id = keyId(row.key)
+      // what is in memory is newer
+      if (!this.#rows.has(id)) this.#keep(id, row)
+    }
+    this.#readRanges.add(range)
   }
 
   async #load(key: Uint8Array, id: string): Promise<Row | null> {

@@ -92,11 +92,12 @@ export class WindowRows<K, V, S> implements WindowStore<K, S>, StoreWithCache<Wi
     return this.backwardFetchAll(0, Number.POSITIVE_INFINITY)
   }
 
-  async #between(key: K, fromMs: number, toMs: number): Promise<Entries<number, S>> {
+  #between(key: K, fromMs: number, toMs: number): Awaitable<Entries<number, S>> {
     if (toMs < 0 || toMs < fromMs) return []
     const last = Math.min(toMs, Number.MAX_SAFE_INTEGER)
-    const found = await this.cacheable.windowsOf(key, this.#window(Math.max(0, fromMs)), this.#window(last))
-    return found.map(([{ window }, held]) => [window.startMs, this.#options.contents.seen(held)] as const)
+    return andThen(this.cacheable.windowsOf(key, this.#window(Math.max(0, fromMs)), this.#window(last)), (found) =>
+      found.map(([{ window }, held]) => [window.startMs, this.#options.contents.seen(held)] as const),
+    )
   }
 
   #seen([{ key, window }, held]: readonly [StoredWindow<K>, Held<V>]): readonly [Windowed<K>, S] {

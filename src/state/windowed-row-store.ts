@@ -1,3 +1,4 @@
+import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Entries } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
 import type { StoredWindow, Window } from '../serde/windowed.ts'
@@ -64,12 +65,19 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
   }
 
   /** The rows of one key from one window to another, both inclusive, in the order of the store. */
-  async windowsOf(key: K, from: Window, to: Window): Promise<Entries<StoredWindow<K>, Held<V>>> {
-    const last = { key, window: to, sequence: 0x7fffffff }
-    const found = await this.rangeOf({ from: this.keyBytes({ key, window: from }), to: this.keyBytes(last) })
-    // between two windows of a key there may be windows of a longer key that begins like it
-    const bytes = this.innerBytes(key)
-    return found.filter(([it]) => !this.isForgotten(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0)
+  windowsOf(key: K, from: Window, to: Window): Awaitable<Entries<StoredWindow<K>, Held<V>>> {
+    if (this.#options.timeOf(from) > this.#latest) return []
+    return andThen(this.rangeOf(this.boundsOf(key, from, to)), (found) => {
+      // between two windows of a key there may be windows of a longer key that begins like it
+      const bytes = this.innerBytes(key)
+      return found.filter(([it]) => !this.isForgotten(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0)
+    })
+  }
+
+  /** Where {@link windowsOf} looks: up to the key's last row if there are none behind the window, as what was read once is not read again. */
+  boundsOf(key: K, from: Window, to: Window): { readonly from: Uint8Array; readonly to: Uint8Array } {
+    const window = this.#options.timeOf(to) < this.#latest ? to : { startMs: Number.MAX_SAFE_INTEGER, endMs: Number.MAX_SAFE_INTEGER }
+    return { from: this.keyBytes({ key, window: from }), to: this.keyBytes({ key, window, sequence: 0x7fffffff }) }
   }
 
   /** The rows of many keys, in unsigned byte order of key and window. */

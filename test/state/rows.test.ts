@@ -59,6 +59,28 @@ describe('rows', () => {
     expect(asked).toEqual([])
   })
 
+  it('of a range are read once, but for what was evicted; what is in memory is newer', async () => {
+    const { asked, reader } = tableOf(row('a', '1'), row('b', '2'), row('c', '3'), row('e', '5'))
+    const rows = new Rows({ reader, bytesMax: 0 })
+    rows.put('b', row('b', 'own'))
+    rows.put('c', row('c', null))
+    const range = async (from: string, to: string) => (await rows.range(key(from), key(to))).map(shown)
+    await rows.prefetchRanges([
+      [key('a'), key('c')],
+      [key('b'), key('d')],
+    ])
+    expect(asked).toEqual(['range'])
+    expect(rows.range(key('a'), key('d'))).not.toBeInstanceOf(Promise)
+    expect(await range('a', 'd')).toEqual(['a=1', 'b=own'])
+    rows.put('bb', row('bb', 'new'))
+    expect(await range('b', 'e')).toEqual(['b=own', 'bb=new', 'e=5'])
+    expect(await range('c', 'b')).toEqual([])
+    expect(asked.length).toBe(2)
+    rows.evict()
+    expect(await range('a', 'a')).toEqual(['a=1'])
+    expect(asked.length).toBe(3)
+  })
+
   it('that were overlaid win over the table, and are not written again', async () => {
     const { reader } = tableOf(row('a', '1'), row('b', '2'))
     const rows = new Rows({ reader })

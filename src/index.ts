@@ -1,6 +1,5 @@
 export { type Branched, BranchedKStream } from './dsl/branched-k-stream.ts'
 export { CogroupedKStream } from './dsl/cogrouped-k-stream.ts'
-export type { NoDefault, StreamsConfig } from './dsl/config.ts'
 export { GlobalKTable } from './dsl/global-k-table.ts'
 export { KGroupedStream } from './dsl/k-grouped-stream.ts'
 export { KGroupedTable } from './dsl/k-grouped-table.ts'
@@ -8,6 +7,7 @@ export { KStream } from './dsl/k-stream.ts'
 export { KTable } from './dsl/k-table.ts'
 export type {
   Aggregated,
+  ConnectedTo,
   Consumed,
   ConsumedTable,
   Grouped,
@@ -21,6 +21,7 @@ export type {
   StreamJoined,
   TableJoined,
 } from './dsl/options.ts'
+export type { ValueTransformer, ValueTransformerSupplier } from './dsl/process.ts'
 export { SessionWindowedCogroupedKStream } from './dsl/session-windowed-cogrouped-k-stream.ts'
 export { SessionWindowedKStream } from './dsl/session-windowed-k-stream.ts'
 export { StreamsBuilder } from './dsl/streams-builder.ts'
@@ -35,6 +36,23 @@ export type {
   ProcessingExceptionHandler,
   ProductionExceptionHandler,
 } from './processor/exception-handlers.ts'
+export {
+  type Cancellable,
+  type ConnectedStores,
+  type FixedKeyProcessor,
+  type FixedKeyProcessorContext,
+  type FixedKeyProcessorSupplier,
+  type FixedKeyRecord,
+  type ProcessingContext,
+  type Processor,
+  type ProcessorContext,
+  type ProcessorSupplier,
+  type ProcessorWrapper,
+  type PunctuationType,
+  type Punctuator,
+  type Schedule,
+  withStores,
+} from './processor/processor.ts'
 export type { Header, Headers, Record, RecordMetadata } from './processor/record.ts'
 export type {
   Entries,
@@ -46,6 +64,7 @@ export type {
   SessionStore,
   SessionStoreWithHeaders,
   StateStore,
+  StoreBuilder,
   TimestampedKeyValueStore,
   TimestampedKeyValueStoreWithHeaders,
   TimestampedWindowStore,
@@ -60,8 +79,10 @@ export { notPut, validForever } from './processor/store.ts'
 export { type Serde, serde, type ValueOf } from './serde/serde.ts'
 export { Serdes } from './serde/serdes.ts'
 export type { Window, Windowed } from './serde/windowed.ts'
+export type { NoDefault, StreamsConfig } from './topology/config.ts'
 export { days, hours, minutes, seconds } from './topology/durations.ts'
 export type { StreamPartitioner, TimestampExtractor, TopicNameExtractor } from './topology/nodes.ts'
+export { type LruOptions, type SessionStoreOptions, type StoreOptions, Stores, type WindowStoreOptions } from './topology/stores.ts'
 export {
   type BufferConfig,
   type EagerBufferConfig,
@@ -71,7 +92,7 @@ export {
   untilWindowCloses,
 } from './topology/suppressed.ts'
 export { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from './topology/timestamps.ts'
-export { Topology } from './topology/topology.ts'
+export { type SinkOptions, type SourceOptions, type StoreFeed, Topology } from './topology/topology.ts'
 export {
   hopping,
   type JoinWindows,

@@ -14,7 +14,16 @@ import type { Aggregated } from './options.ts'
 export const deriveTable = <K, V, VR>(
   parent: TablePlace<K, V>,
   operator: TableOperator<K, V, VR>,
-  { options, inherited }: { readonly options: Aggregated<K, VR>; readonly inherited: Serde<VR> | undefined },
+  {
+    options,
+    inherited,
+    ownStores = [],
+  }: {
+    readonly options: Aggregated<K, VR>
+    readonly inherited: Serde<VR> | undefined
+    /** Stores that the operator brings. */
+    readonly ownStores?: readonly StoreSpec[]
+  },
 ): TablePlace<K, VR> => {
   const { drawing } = parent
   const materialized = materializedOf(options.store)
@@ -25,7 +34,7 @@ export const deriveTable = <K, V, VR>(
   const name = drawing.names.processor(operator.prefix, options.name === undefined ? undefined : checkName(options.name))
   const store = storeName === undefined ? undefined : keyValueStore(drawing, storeName, { ...materialized, keySerde, valueSerde })
   const versioned = parent.facts.historyMs !== undefined
-  const draw = (oldValues: boolean): LogicalNodeSpec => computedNode(operator, { name, store, oldValues, versioned })
+  const draw = (oldValues: boolean): LogicalNodeSpec => computedNode(operator, { name, store, oldValues, versioned, ownStores })
   const oldValues = operator.skipsNothing && parent.facts.sendOldValues(false)
   const node = drawing.graph.add(parent.node, logicalNode(draw(oldValues)))
   const facts: TableFacts<K, VR> = {
@@ -47,19 +56,27 @@ const computedNode = <K, V, VR>(
     store,
     oldValues,
     versioned,
-  }: { readonly name: string; readonly store: StoreSpec | undefined; readonly oldValues: boolean; readonly versioned: boolean },
+    ownStores,
+  }: {
+    readonly name: string
+    readonly store: StoreSpec | undefined
+    readonly oldValues: boolean
+    readonly versioned: boolean
+    readonly ownStores: readonly StoreSpec[]
+  },
 ): LogicalNodeSpec => ({
   name,
-  ...(store ? { stores: [store] } : {}),
+  stores: store ? [store, ...ownStores] : ownStores,
   nodes: [
     {
       kind: 'processor',
       name,
       parents: [],
       supplier: computeTable(operator, { store: store?.name, oldValues, versioned }),
-      stores: store ? [store.name] : [],
+      stores: [...(store ? [store.name] : []), ...(operator.stores ?? [])],
       keepsKey: true,
       readsByKey: store && oldValues ? [store.name] : [],
+      ...(operator.mayPunctuate ? { mayPunctuate: true } : {}),
     },
   ],
 })

@@ -1,10 +1,10 @@
 import type { Operator } from '../operators/operator.ts'
 import { repartition } from '../operators/repartition.ts'
 import type { Serde } from '../serde/serde.ts'
+import { missingSerde } from '../topology/config.ts'
 import { createLogicalGraph, type LogicalGraph, type LogicalNode, logicalNode } from '../topology/logical.ts'
 import { checkName, createNames, type Names } from '../topology/naming.ts'
 import type { AnySerde } from '../topology/nodes.ts'
-import { missingSerde } from './config.ts'
 import type { KStream } from './k-stream.ts'
 
 /** Where on the drawing a stream or table stands. */

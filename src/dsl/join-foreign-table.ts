@@ -149,6 +149,7 @@ const toAsker: StreamPartitioner = (_topic, _key, value) => {
 const subscriptionStore = (name: string, named: boolean): StoreSpec => ({
   kind: 'key-value',
   holds: 'values',
+  logsHeaders: true,
   name,
   keySerde: Serdes.bytes,
   valueSerde: subscriptionSerde,

@@ -147,7 +147,7 @@ const storesOf = <K, L, R>(
   const keySerde = drawing.keySerde(serdes.key, `the key of store ${stores.left}`)
   const window = (side: JoinSide, supplier: JoinStoreSupplier | undefined): WindowStoreSpec => ({
     ...{ kind: 'window', holds: 'values', name: stores[side], keySerde, valueSerde: valueSerde(side) },
-    ...{ windowSizeMs, retentionMs, retainDuplicates: true, caching: false },
+    ...{ windowSizeMs, retentionMs, retainDuplicates: true, caching: false, logsHeaders: true },
     // no two records have the same key: there is nothing to compact
     logging: logging === false ? false : supplier ? logging : { 'cleanup.policy': 'delete', ...logging },
     named: (supplier?.name ?? storeName) !== undefined,

@@ -12,6 +12,7 @@ import { type Printed, print } from '../operators/print.ts'
 import { repartition } from '../operators/repartition.ts'
 import { selectKey } from '../operators/select-key.ts'
 import type { ValueJoiner } from '../operators/table-join.ts'
+import type { FixedKeyProcessorSupplier, ProcessorSupplier } from '../processor/processor.ts'
 import type { Serde } from '../serde/serde.ts'
 import { logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
@@ -26,7 +27,8 @@ import { joinStreamTable } from './join-stream-table.ts'
 import { joinStreams } from './join-streams.ts'
 import { KGroupedStream } from './k-grouped-stream.ts'
 import { KTable, placeOf } from './k-table.ts'
-import type { Aggregated, Grouped, Joined, Named, Produced, Repartitioned, StreamJoined } from './options.ts'
+import type { Aggregated, ConnectedTo, Grouped, Joined, Named, Produced, Repartitioned, StreamJoined } from './options.ts'
+import { drawProcess, drawProcessValues } from './process.ts'
 
 /** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
 export class KStream<K, V> {
@@ -188,6 +190,16 @@ export class KStream<K, V> {
   /** The table whose updates are the records of the stream: null deletes, null keys are dropped. Repartitions if the key may have changed. */
   toTable(options: Aggregated<K, NonNullable<V>> = {}): KTable<K, NonNullable<V>> {
     return new KTable(tableOfStream(this.#place, options))
+  }
+
+  /** Runs a processor of one's own, which may change keys: the next key-based verb repartitions (D-25). */
+  process<KR, VR>(supplier: ProcessorSupplier<K, V, KR, VR>, options: Named & ConnectedTo = {}): KStream<KR, VR> {
+    return new KStream(drawProcess(this.#place, supplier, options))
+  }
+
+  /** Runs a processor of one's own that cannot change keys (D-26). */
+  processValues<VR>(supplier: FixedKeyProcessorSupplier<K, V, VR>, options: Named & ConnectedTo = {}): KStream<K, VR> {
+    return new KStream(drawProcessValues(this.#place, supplier, options))
   }
 
   /** Writes the stream to a topic, which must exist; a function chooses the topic per record. */

@@ -6,6 +6,7 @@ import { tableFilter } from '../operators/table-filter.ts'
 import { tableGroupBy, tableGroupByPrefix } from '../operators/table-group-by.ts'
 import type { ValueJoiner } from '../operators/table-join.ts'
 import { tableMapValues } from '../operators/table-map-values.ts'
+import type { ValueTransformerSupplier } from '../operators/table-transform-values.ts'
 import { toStream } from '../operators/to-stream.ts'
 import type { Serde } from '../serde/serde.ts'
 import { logicalNode } from '../topology/logical.ts'
@@ -18,7 +19,8 @@ import { joinTables } from './join-tables.ts'
 import { KGroupedTable } from './k-grouped-table.ts'
 import type { KStream } from './k-stream.ts'
 import type { TablePlace } from './materialize.ts'
-import type { Aggregated, Grouped, Named, TableJoined } from './options.ts'
+import type { Aggregated, ConnectedTo, Grouped, Named, TableJoined } from './options.ts'
+import { transformTable } from './process.ts'
 import { suppressTable } from './suppress-table.ts'
 
 let openPlace: <K, V>(table: KTable<K, V>) => TablePlace<K, V>
@@ -56,6 +58,14 @@ export class KTable<K, V> {
   /** The same keys with mapped values; null from the mapper deletes the row. */
   mapValues<VR>(mapper: ValueMapper<K, V, VR>, options: Aggregated<K, NonNullable<VR>> = {}): KTable<K, NonNullable<VR>> {
     return new KTable(deriveTable(this.#place, tableMapValues(mapper), { options, inherited: undefined }))
+  }
+
+  /** The same keys with values that a transformer computes, which may use stores and also sees deletions (D-52). */
+  transformValues<VR>(
+    supplier: ValueTransformerSupplier<K, V, VR>,
+    { stores = [], ...options }: Aggregated<K, VR> & ConnectedTo = {},
+  ): KTable<K, VR> {
+    return new KTable(transformTable(this.#place, supplier, { stores, options }))
   }
 
   /** Groups the rows by a new key, with a new value, for aggregates that follow the table (D-33). Null for either leaves the row out. */

@@ -8,6 +8,11 @@ export interface Named {
   readonly name?: string
 }
 
+/** The stores that a user's own processor uses, beside those that its supplier brings. */
+export interface ConnectedTo {
+  readonly stores?: readonly string[]
+}
+
 /** How a topic is read (Java's `Consumed`, D-60). */
 export interface Consumed<K, V> extends Named {
   readonly keySerde?: Serde<K>

@@ -91,6 +91,8 @@ export class SessionWindowedKStream<K, V> {
       ...given,
       prefix,
       kind: { kind: 'session', holds: 'values' },
+      // sessions that are sent when they close are not cached (S-10)
+      cacheable: this.#emit === 'onWindowUpdate',
       retention: sessionRetention(windows),
       windowed: (inner) => Serdes.sessionWindowed(inner),
       supplier: (store, oldValues) => sessionWindowAggregate(windows, fold, { store, emit: this.#emit, oldValues }),

@@ -1,6 +1,8 @@
 import { StreamsError } from '../errors.ts'
 import { repartition } from '../operators/repartition.ts'
 import { tableSourceNode, tableSourcePrefix } from '../operators/table-source.ts'
+import type { StateStore, StoreBuilder } from '../processor/store.ts'
+import type { NoDefault, StreamsConfig } from '../topology/config.ts'
 import { type LogicalGraph, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName, isGenerated } from '../topology/naming.ts'
 import type { GlobalStore, SourceNode } from '../topology/nodes.ts'
@@ -12,10 +14,10 @@ import {
   parseOptimization,
   reuseSourceTopics,
 } from '../topology/optimise.ts'
+import { specOf } from '../topology/stores.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Topology, topologyError } from '../topology/topology.ts'
 import { writeTopology } from '../topology/write.ts'
-import { handlersOf, type NoDefault, type StreamsConfig } from './config.ts'
 import { createDrawing, type Drawing } from './drawing.ts'
 import { GlobalKTable } from './global-k-table.ts'
 import { KStream } from './k-stream.ts'
@@ -146,6 +148,13 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     graph.add(graph.root, logicalNode({ name: globalStore.processor.name, nodes: [], globalStore }))
   }
 
+  /** Adds a store for processors that name it (D-04). */
+  addStateStore(store: StoreBuilder<StateStore>): this {
+    const { graph } = this.#drawing
+    graph.add(graph.root, logicalNode({ name: store.name, nodes: [], stores: [specOf(store)] }))
+    return this
+  }
+
   #source<K, V>(name: string, topics: string | readonly string[] | RegExp, consumed: Consumed<K, V>): SourceNode {
     const { keySerde, valueSerde } = this.#drawing
     const list = topics instanceof RegExp ? [] : typeof topics === 'string' ? [topics] : topics
@@ -179,7 +188,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     }
     if (optimizations.has('single.store.self.join')) joinInOneStore(graph)
     keepNullKeys(graph)
-    const topology = writeTopology(graph, handlersOf(config))
+    const topology = writeTopology(graph, config)
     if (config['ensure.explicit.internal.resource.naming']) checkExplicitNames(topology, graph)
     return topology
   }

@@ -36,20 +36,23 @@ export interface WindowedAggregation<A> {
   /** Where a time alone tells which rows are read. */
   readonly windowsFor?: Windows['windowsFor'] | undefined
   readonly supplier: (storeName: string, oldValues: boolean) => ProcessorNode['supplier']
+  /** False: the store is not cached whatever the user says. */
+  readonly cacheable?: boolean
 }
 
 /** Draws store and node of one windowed aggregation. Throws TOPOLOGY_INVALID where the store would forget too early. */
 export const drawWindowed = <K, V, A>(
   { place, repartitioned }: Grouping<K, V>,
-  { prefix, options, defaultSerde, kind, retention, windowed, windowsFor, supplier }: WindowedAggregation<A>,
+  { prefix, options, defaultSerde, kind, retention, windowed, windowsFor, supplier, cacheable = true }: WindowedAggregation<A>,
 ): KTable<Windowed<K>, A> => {
   const { drawing } = place
   const materialized: Materialized<unknown, A> = materializedOf(options.store) ?? {}
   if (materialized.versioned) throw topologyError('Windowed tables cannot be versioned.')
   const storeName = storeNameOf(drawing, prefix, materialized)
   const name = drawing.names.processor(prefix, options.name === undefined ? undefined : checkName(options.name))
-  const { keySerde = place.keySerde, valueSerde = defaultSerde } = materialized
-  const store = windowedStore(drawing, storeName, { ...materialized, keySerde, valueSerde, kind, retention })
+  const { keySerde = place.keySerde, valueSerde = defaultSerde, caching = true } = materialized
+  const given = { ...materialized, caching: cacheable && caching, keySerde, valueSerde, kind, retention }
+  const store = windowedStore(drawing, storeName, given)
   const draw = ({ oldValues }: { readonly oldValues: boolean }): LogicalNodeSpec => ({
     name,
     stores: [store],

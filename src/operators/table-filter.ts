@@ -17,6 +17,6 @@ import type { TableOperator } from './table-operator.ts'
  */
 export const tableFilter = <K, V>(predicate: Predicate<K, V>, keep = true): TableOperator<K, V, V> => ({
   prefix: 'KTABLE-FILTER-',
-  compute: (key, value) => (value !== null && Boolean(predicate(key, value)) === keep ? value : null),
+  open: () => ({ compute: (key, value) => (value !== null && Boolean(predicate(key, value)) === keep ? value : null) }),
   skipsNothing: true,
 })

@@ -18,6 +18,6 @@ import type { TableOperator } from './table-operator.ts'
  */
 export const tableMapValues = <K, V, VR>(mapper: ValueMapper<K, V, VR>): TableOperator<K, V, NonNullable<VR>> => ({
   prefix: 'KTABLE-MAPVALUES-',
-  compute: (key, value) => (value === null ? null : (mapper(value, key) ?? null)),
+  open: () => ({ compute: (key, value) => (value === null ? null : (mapper(value, key) ?? null)) }),
   skipsNothing: false,
 })

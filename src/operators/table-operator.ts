@@ -1,62 +1,73 @@
-import { andThen } from '../awaitable.ts'
+import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
-import type { AnyProcessorSupplier, ProcessorContext } from '../processor/processor.ts'
+import type { AnyProcessorSupplier, ProcessingContext, ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
 import { openTableRows, type TableRows } from './table-rows.ts'
 import type { TableView } from './table-view.ts'
+
+/** The row for a row of the parent; null where there is none. It may be computed again for a look-up. */
+export type ComputeRow<K, V, VR> = (key: K, value: V | null) => Awaitable<VR | null>
 
 /** What a verb that computes a table from one other table, row by row, says of itself. */
 export interface TableOperator<K, V, VR> {
   /** Begin of generated names (S-30). */
   readonly prefix: string
-  /** The row for a row of the parent; null where there is none. It may be computed again for a look-up. */
-  readonly compute: (key: K, value: V | null) => VR | null
+  /** Called once for each node that computes rows; `close` when its task is closed. */
+  readonly open: (context: ProcessingContext) => { readonly compute: ComputeRow<K, V, VR>; readonly close?: () => void }
+  /** Stores that it uses. */
+  readonly stores?: readonly string[]
   /** Where it is known that there was no row, none is not forwarded; for that it takes the parent's old values if they cost no store. */
   readonly skipsNothing: boolean
+  /** The user's code runs in it, which may ask for the clock. */
+  readonly mayPunctuate?: boolean
 }
 
 /** The operator's processor. With a store it keeps its rows, without one it forwards what it computes. `versioned`: its parent has no rows that never were (S-21). */
 export const computeTable =
   <K, V, VR>(
-    { compute, skipsNothing }: TableOperator<K, V, VR>,
+    { open, skipsNothing }: TableOperator<K, V, VR>,
     { store, oldValues, versioned }: { readonly store: string | undefined; readonly oldValues: boolean; readonly versioned: boolean },
   ): AnyProcessorSupplier =>
   () => {
     let context: ProcessorContext<K, Change<VR>>
     let rows: TableRows<K, VR> | undefined
+    let computing: ReturnType<typeof open>
     const skips = skipsNothing && oldValues && !versioned
     const isNothing = (change: Change<VR>): boolean => skips && change.newValue === null && change.oldValue === null
+    const forward = (record: Record<K, Change<V>>, newValue: VR | null): Awaitable<void> =>
+      andThen(oldValues ? computing.compute(record.key, record.value.oldValue) : null, (oldValue) => {
+        const computed = { ...record.value, newValue, oldValue }
+        return isNothing(computed) ? undefined : context.forward({ ...record, value: computed })
+      })
+    const keep = (kept: TableRows<K, VR>, record: Record<K, Change<V>>, newValue: VR | null): Awaitable<void> => {
+      const row = { ...record, value: newValue }
+      if (newValue !== null || !skips) return kept.replace(row)
+      return andThen(kept.get(record.key), (before) => (before === null ? undefined : kept.update(row, before.value)))
+    }
     return {
       init: (given: ProcessorContext<K, Change<VR>>) => {
         context = given
+        computing = open(given)
         rows = store === undefined ? undefined : openTableRows(given, store, oldValues)
       },
-      process: (record: Record<K, Change<V>>) => {
-        const { key, value: change } = record
-        const newValue = compute(key, change.newValue)
-        if (!rows) {
-          const computed = { newValue, oldValue: oldValues ? compute(key, change.oldValue) : null }
-          if (isNothing(computed)) return
-          return context.forward({ ...record, value: change.isLatest === false ? { ...computed, isLatest: false } : computed })
-        }
-        const kept = rows
-        const row = { ...record, value: newValue }
-        if (newValue !== null || !skips) return kept.replace(row)
-        return andThen(kept.get(key), (before) => (before === null ? undefined : kept.update(row, before.value)))
-      },
+      process: (record: Record<K, Change<V>>) =>
+        andThen(computing.compute(record.key, record.value.newValue), (newValue) =>
+          rows ? keep(rows, record, newValue) : forward(record, newValue),
+        ),
+      close: () => computing.close?.(),
     }
   }
 
 /** Rows that are computed when they are looked up. */
-export const computedView = <K, V, VR>({ compute }: TableOperator<K, V, VR>, parent: TableView<K, V>): TableView<K, VR> => ({
-  stores: parent.stores,
+export const computedView = <K, V, VR>({ open, stores = [] }: TableOperator<K, V, VR>, parent: TableView<K, V>): TableView<K, VR> => ({
+  stores: [...new Set([...parent.stores, ...stores])],
   historyMs: parent.historyMs,
   open: (context) => {
     const lookUp = parent.open(context)
+    const { compute } = open(context)
     return (key, asOfMs) =>
-      andThen(lookUp(key, asOfMs), (row) => {
-        const value = row === null ? null : compute(key, row.value)
-        return row === null || value === null ? null : { value, timestamp: row.timestamp }
-      })
+      andThen(lookUp(key, asOfMs), (row) =>
+        row === null ? null : andThen(compute(key, row.value), (value) => (value === null ? null : { value, timestamp: row.timestamp })),
+      )
   },
 })

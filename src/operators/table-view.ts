@@ -1,5 +1,6 @@
 import type { Awaitable } from '../awaitable.ts'
-import type { StateStore, ValueAndTimestamp } from '../processor/store.ts'
+import type { ProcessingContext } from '../processor/processor.ts'
+import type { ValueAndTimestamp } from '../processor/store.ts'
 import type { TableStore } from './table-rows.ts'
 
 /** The row of a key with its time, the latest or, where the table is versioned, the one that held at a time; null where there is none. */
@@ -11,7 +12,7 @@ export interface TableView<K, V> {
   readonly stores: readonly string[]
   /** How far back it can be looked up; undefined: there are only the latest rows (KIP-914). */
   readonly historyMs: number | undefined
-  readonly open: (context: { getStateStore<S extends StateStore>(name: string): S }) => Lookup<K, V>
+  readonly open: (context: ProcessingContext) => Lookup<K, V>
 }
 
 /** What to do with a table for those below it: asking may give it a store, or its changes their old values. */

@@ -38,8 +38,12 @@ export type HandlerResponse =
 /** Asked when an input record cannot be deserialized (S-42). */
 export type DeserializationExceptionHandler = (context: ErrorHandlerContext, error: unknown) => HandlerResponse
 
-/** Asked when a node throws while it processes a record (KIP-1033). */
-export type ProcessingExceptionHandler = (context: ErrorHandlerContext, record: Record<unknown, unknown>, error: unknown) => HandlerResponse
+/** Asked when a node throws while it processes a record (KIP-1033), or while it punctuates: then without a record. */
+export type ProcessingExceptionHandler = (
+  context: ErrorHandlerContext,
+  record: Record<unknown, unknown> | null,
+  error: unknown,
+) => HandlerResponse
 
 /** Asked when an output record cannot be serialized (KIP-399). A value of the wrong type is a mistake of the program and not asked for. */
 export type ProductionExceptionHandler = (

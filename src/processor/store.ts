@@ -7,6 +7,13 @@ export interface StateStore {
   readonly name: string
 }
 
+/** Declares a store (Kafka's `StoreBuilder`): made by `Stores`, added to a topology, asked for in a processor. */
+export interface StoreBuilder<S extends StateStore> {
+  readonly name: string
+  /** Only a type: what processors get. */
+  readonly builds?: S
+}
+
 /** A value with the event time of its last update (Kafka's `ValueAndTimestamp`). */
 export interface ValueAndTimestamp<V> {
   readonly value: V

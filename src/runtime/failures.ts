@@ -8,7 +8,8 @@ import type { FetchedRecord } from './ports.ts'
 export interface Failures {
   /** True: the record is dropped and the task goes on. */
   deserialization(at: { readonly node: string; readonly topic: string; readonly raw: FetchedRecord }, error: unknown): boolean
-  processing(node: string, record: Record<unknown, unknown>, error: unknown): boolean
+  /** `record` is null while punctuating. */
+  processing(node: string, record: Record<unknown, unknown> | null, error: unknown): boolean
   production(
     node: string,
     output: { readonly topic: string; readonly record: Record<unknown, unknown>; readonly origin: 'KEY' | 'VALUE' },
@@ -37,7 +38,7 @@ export const createFailures = ({ handlers, holder, taskId, partition, dropped }:
   let letters: DeadLetter[] = []
   const contextAt = (node: string): ErrorHandlerContext => {
     const {
-      topic = null,
+      topic = '',
       partition: from = -1,
       offset = -1,
       timestamp = -1,
@@ -45,7 +46,17 @@ export const createFailures = ({ handlers, holder, taskId, partition, dropped }:
       rawKey = null,
       rawValue = null,
     } = holder.current ?? {}
-    return { topic, partition: from, offset, timestamp, headers, node, taskId, sourceRawKey: rawKey, sourceRawValue: rawValue }
+    return {
+      topic: topic === '' ? null : topic,
+      partition: from,
+      offset,
+      timestamp,
+      headers,
+      node,
+      taskId,
+      sourceRawKey: rawKey,
+      sourceRawValue: rawValue,
+    }
   }
   const settle = (node: string, why: string, answer: readonly DeadLetter[] | undefined): boolean => {
     if (!answer) return false

@@ -23,6 +23,7 @@ interface Progress {
   commit: CommitRecord
   positions: Readonly<Record<string, number>>
   ends: Readonly<Record<string, number>>
+  wakeMs: number | undefined
   bells: Readonly<Record<string, number>>
 }
 
@@ -82,13 +83,13 @@ interface Work {
 
 const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
   const { ports, deadlineMs } = held
-  const { progress } = at
+  const { progress, task } = at
   let slowestMs = 0
   for (;;) {
     const startedMs = ports.clock.nowMs()
     const late = startedMs + slowestMs > deadlineMs - reserveMs
     const read = late ? [] : await readInput(held, progress, 0)
-    if (read.some((it) => it.records.length > 0)) {
+    if (read.some((it) => it.records.length > 0) || (!late && task.wallClockIsDue)) {
       await processChunk(held, at, read)
       slowestMs = Math.max(slowestMs, ports.clock.nowMs() - startedMs)
       continue
@@ -134,6 +135,7 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     await Promise.all(read.map(({ topic, records }) => task.prefetch(topic, records)))
     for (const { topic, records } of read) task.add(topic, records)
     await task.process()
+    await task.punctuateWallClock()
     const effects = await task.commit()
     const next = {
       ...progress.commit,
@@ -146,6 +148,7 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     const written = await writeChunk(held, session, { effects, commit: next })
     progress.commit = next
     progress.positions = next.positions
+    progress.wakeMs = task.wakeMs
     progress.ends = { ...progress.ends, ...written.ends }
     const chunk = { recordsRead: read.reduce((sum, it) => sum + it.records.length, 0), recordsWritten: written.records }
     stats.transactions++
@@ -199,6 +202,8 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   commit: { ...log.commit, positions },
   positions,
   ends: log.ends,
+  // as it stands in the item until something is committed
+  wakeMs: undefined,
   bells: held.item.bells,
 })
 
@@ -225,7 +230,13 @@ const reached = ({ trigger }: HeldTask, { positions, bells }: Progress): boolean
 const ownReached = ({ trigger }: HeldTask, { positions }: Progress): boolean =>
   trigger.kind === 'tick' || (positions[trigger.topic] ?? -1) >= trigger.target
 
-const checkpointOf = ({ commit, positions, ends }: Progress): Checkpoint => ({ seq: commit.seq, gen: commit.gen, ends, positions })
+const checkpointOf = ({ commit, positions, ends, wakeMs }: Progress): Checkpoint => ({
+  seq: commit.seq,
+  gen: commit.gen,
+  ends,
+  positions,
+  ...(wakeMs === undefined ? {} : { wakeMs }),
+})
 
 const endedAs = (result: InvocationOutcome['result'], { commit, positions }: Progress): Ended => ({ result, seq: commit.seq, positions })
 

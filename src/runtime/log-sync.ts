@@ -93,10 +93,11 @@ const emptyLog = ({ plan, partition, checkpoint }: SyncRequest): LogState => {
   return { commit, tail: new Map(), ends: {}, rebuilt: true }
 }
 
-/** Whether the changelog of a store has retention, as a user may configure it: what left it had expired. */
+/** Whether the changelog of a store has retention, by its windows or as a user configures it: what left it had expired. */
 const expires = ({ stores }: TaskPlan, name: string): boolean => {
-  const logging = stores.find((store) => store.name === name)?.logging
-  return logging ? (logging['cleanup.policy'] ?? '').includes('delete') : false
+  const store = stores.find((it) => it.name === name)
+  if (!store?.logging) return false
+  return store.retentionMs !== undefined || (store.logging['cleanup.policy'] ?? '').includes('delete')
 }
 
 /**

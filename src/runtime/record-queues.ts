@@ -1,3 +1,4 @@
+import { JavaPriorityQueue } from './java-priority-queue.ts'
 import type { FetchedRecord } from './ports.ts'
 
 /** A record that is ready to be processed: deserialized, with its event time. */
@@ -26,7 +27,7 @@ interface RecordQueue {
  */
 export class RecordQueues {
   readonly #queues = new Map<string, RecordQueue>()
-  readonly #heap: RecordQueue[] = []
+  readonly #heap = new JavaPriorityQueue<RecordQueue>(time)
   readonly #prepare: Prepare
 
   constructor(prepare: Prepare) {
@@ -49,18 +50,16 @@ export class RecordQueues {
     queue.next = 0
     if (queue.head) return
     this.#advance(queue)
-    if (queue.head) this.#offer(queue)
+    if (queue.head) this.#heap.add(queue)
   }
 
   /** Takes the next record; undefined when every queue is empty. */
   poll(): StampedRecord | undefined {
-    const queue = this.#heap[0]
+    const queue = this.#heap.poll()
     if (!queue) return undefined
     const record = queue.head
-    if (this.#heap.length > 1) this.#removeRoot()
-    else this.#heap.length = 0
     this.#advance(queue)
-    if (queue.head) this.#offer(queue)
+    if (queue.head) this.#heap.add(queue)
     return record
   }
 
@@ -84,36 +83,6 @@ export class RecordQueues {
     }
     queue.waiting = []
     queue.next = 0
-  }
-
-  #offer(queue: RecordQueue): void {
-    const heap = this.#heap
-    let at = heap.length
-    heap.push(queue)
-    while (at > 0) {
-      const up = (at - 1) >>> 1
-      const parent = heap[up]
-      if (!parent || time(parent) <= time(queue)) break
-      heap[at] = parent
-      at = up
-    }
-    heap[at] = queue
-  }
-
-  #removeRoot(): void {
-    const heap = this.#heap
-    const last = heap.pop()
-    if (!last) return
-    let at = 0
-    for (let child = 1; child < heap.length; child = 2 * at + 1) {
-      const [left, right] = [heap[child], heap[child + 1]]
-      const smaller = right && left && time(right) < time(left) ? child + 1 : child
-      const below = heap[smaller]
-      if (!below || time(last) <= time(below)) break
-      heap[at] = below
-      at = smaller
-    }
-    heap[at] = last
   }
 }
 

@@ -1,13 +1,14 @@
 import { type Awaitable, forEachInOrder } from '../awaitable.ts'
 import { messageOf, StreamsError } from '../errors.ts'
 import type { ContextHolder, RecordContext } from '../processor/context.ts'
-import type { AnyProcessor, Clock, ProcessorContext } from '../processor/processor.ts'
-import type { Record, RecordMetadata } from '../processor/record.ts'
-import type { StateStore } from '../processor/store.ts'
+import type { AnyProcessor, Cancellable, Clock, ProcessorContext, Punctuator, Schedule } from '../processor/processor.ts'
+import { noHeaders, type Record, type RecordMetadata } from '../processor/record.ts'
+import type { StateStore, StoreBuilder } from '../processor/store.ts'
 import { type ProcessorNode, type SinkNode, topicName } from '../topology/nodes.ts'
 import type { Outputs } from './effects.ts'
 import type { Failures } from './failures.ts'
 import { partitionOfKey } from './partitioner.ts'
+import type { Punctuations } from './punctuations.ts'
 
 /** What the nodes of one task share. */
 export interface TaskScope {
@@ -26,6 +27,7 @@ export interface TaskScope {
   streamTime(): number
   dropped(node: string, why: string): void
   readonly failures: Failures
+  readonly punctuations: Punctuations
 }
 
 /** A node of a running task. */
@@ -34,15 +36,21 @@ export interface TaskNode {
   process(record: Record<unknown, unknown>): Awaitable<void>
 }
 
+const negativeTimestamp = (node: string, timestamp: number): StreamsError =>
+  new StreamsError('PROCESSING_FAILED', `Node ${node} forwards a record with the timestamp ${timestamp}: it may not be negative`)
+
 const located = new WeakSet<object>()
 
 /** Says at which node and at which input record something failed; an error that says so already stays as it is. */
-const locate = (error: unknown, node: string, { current }: ContextHolder): unknown => {
+const locate = (error: unknown, node: string, { current }: ContextHolder, doing = ''): unknown => {
   if (error instanceof StreamsError && located.has(error)) return error
-  const where = current ? ` at ${current.topic}/${current.partition}@${current.offset}` : ''
+  const where = current?.topic ? ` at ${current.topic}/${current.partition}@${current.offset}` : ''
   const code = error instanceof StreamsError ? error.code : 'PROCESSING_FAILED'
   const remedy = error instanceof StreamsError ? { remedy: error.remedy } : {}
-  const found = new StreamsError(code, `Node ${node} failed${where}: ${messageOf(error)}`, { cause: error, ...remedy })
+  const found = new StreamsError(code, `Node ${node} failed${doing && ` ${doing}`}${where}: ${messageOf(error)}`, {
+    cause: error,
+    ...remedy,
+  })
   located.add(found)
   return found
 }
@@ -54,6 +62,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   readonly #processor: AnyProcessor
   readonly #stores: readonly string[]
   readonly #children: TaskNode[] = []
+  #starting = false
 
   constructor(node: ProcessorNode, scope: TaskScope) {
     this.name = node.name
@@ -67,7 +76,14 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   }
 
   start(): void {
-    this.#processor.init?.(this)
+    this.#starting = true
+    try {
+      this.#processor.init?.(this)
+    } catch (error) {
+      throw locate(error, this.name, this.#scope.holder, 'to start')
+    } finally {
+      this.#starting = false
+    }
   }
 
   close(): void {
@@ -85,8 +101,22 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
     }
   }
 
+  /** Calls a punctuator of this node: there is no input record, and the time is that of the call (S-12). */
+  punctuate(punctuator: Punctuator, timestamp: number): Awaitable<void> {
+    const { holder } = this.#scope
+    holder.current = { topic: '', partition: -1, offset: -1, timestamp, headers: noHeaders, rawKey: null, rawValue: null }
+    const context = holder.current
+    try {
+      const pending = punctuator(timestamp)
+      if (!(pending instanceof Promise)) return
+      return pending.catch((error: unknown) => this.#failed(error, null, context))
+    } catch (error) {
+      this.#failed(error, null, context)
+    }
+  }
+
   /** Resumes if the handler says so: the record is dropped at this node, what was forwarded before stays. */
-  #failed(error: unknown, record: Record<unknown, unknown>, context: RecordContext | undefined): void {
+  #failed(error: unknown, record: Record<unknown, unknown> | null, context: RecordContext | undefined): void {
     const { failures, holder } = this.#scope
     const inner = holder.current
     holder.current = context
@@ -98,6 +128,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   forward(record: Record<unknown, unknown>, child?: string): Awaitable<void> {
     const { holder } = this.#scope
     const before = holder.current
+    if (record.timestamp < 0) throw negativeTimestamp(this.name, record.timestamp)
     const only = child === undefined ? (this.#children.length === 1 ? this.#children[0] : undefined) : this.#child(child)
     if (before === undefined || (before.timestamp === record.timestamp && before.headers === record.headers)) {
       return only ? only.process(record) : forEachInOrder(this.#children, (child) => child.process(record))
@@ -135,7 +166,8 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
     this.#scope.dropped(this.name, why)
   }
 
-  getStateStore<S extends StateStore>(name: string): S {
+  getStateStore<S extends StateStore>(asked: string | StoreBuilder<S>): S {
+    const name = typeof asked === 'string' ? asked : asked.name
     const store = this.#stores.includes(name) ? this.#scope.stores.get(name)?.api : this.#scope.globalStore(name)
     if (store) return store as S
     const connected = this.#stores.join(', ') || 'no store'
@@ -149,6 +181,20 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   currentSystemTimeMs(): number {
     return this.#scope.clock.nowMs()
   }
+
+  schedule(schedule: Schedule, punctuator: Punctuator): Cancellable {
+    if (!this.#starting) {
+      throw new StreamsError('CONFIG_INVALID', `Node ${this.name} makes a schedule after init: it would be gone when the invocation ends`, {
+        remedy: 'Make it in init, and let the punctuator return at once while there is nothing to do.',
+      })
+    }
+    return this.#scope.punctuations.add(this.name, schedule, {
+      punctuator,
+      nowMs: schedule.type === 'STREAM_TIME' ? this.currentStreamTimeMs() : this.currentSystemTimeMs(),
+    })
+  }
+
+  commit(): void {}
 
   remember(name: string, value: number): void {
     this.#scope.remembered.set(name, value)

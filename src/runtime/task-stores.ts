@@ -5,6 +5,7 @@ import { sessionWindowed, type Window, windowStoreKeys } from '../serde/windowed
 import { type Contents, timestamped, values, valuesWithHeaders, withHeaders } from '../state/contents.ts'
 import { JoinBufferRows } from '../state/join-buffer.ts'
 import { KeyValueRows } from '../state/key-value-store.ts'
+import { LruStore } from '../state/lru-store.ts'
 import { RowStore } from '../state/row-store.ts'
 import type { Row, Rows } from '../state/rows.ts'
 import { SessionRows } from '../state/session-store.ts'
@@ -80,7 +81,9 @@ const open = (spec: StoreSpec, options: TaskStoreOptions): Pick<TaskStore, 'type
   const { holder, changelog, remembered, dropped } = options
   switch (spec.kind) {
     case 'key-value': {
-      const typed: AnyRows = new RowStore(rowStoreOptions(spec, options))
+      const { maxEntries } = spec
+      const common = rowStoreOptions(spec, options)
+      const typed: AnyRows = maxEntries === undefined ? new RowStore(common) : new LruStore({ ...common, maxEntries, remembered })
       const contents: AnyContents = contentsOf[spec.holds]
       return { typed, flush: () => typed.flush(), api: new KeyValueRows({ rows: typed, contents, holder, changelog }) }
     }
@@ -117,6 +120,7 @@ const rowStoreOptions = (spec: StoreSpec, { changelog, rows, holder }: TaskStore
   caching: spec.caching,
   rows,
   holder,
+  keepsHeaders: spec.logsHeaders || ('holds' in spec && spec.holds === 'headers'),
 })
 
 const windowedRows = (spec: WindowStoreSpec | SessionStoreSpec, options: TaskStoreOptions, timeOf: (window: Window) => number) =>
@@ -125,5 +129,6 @@ const windowedRows = (spec: WindowStoreSpec | SessionStoreSpec, options: TaskSto
     innerSerde: spec.keySerde,
     retentionMs: spec.retentionMs,
     timeOf,
+    segmentIntervalMs: spec.segmentIntervalMs ?? 1,
     remembered: options.remembered,
   })

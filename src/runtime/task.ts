@@ -11,6 +11,7 @@ import { createFailures, type Failures } from './failures.ts'
 import { partitionOfKey } from './partitioner.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedRecord } from './ports.ts'
+import { Punctuations } from './punctuations.ts'
 import { RecordQueues, type StampedRecord } from './record-queues.ts'
 import { RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
 import { openStore, type TaskStore } from './task-stores.ts'
@@ -39,7 +40,8 @@ export class Task {
   readonly #outputs = new Outputs()
   readonly #stores = new Map<string, TaskStore>()
   readonly #sources = new Map<SourceNode, TaskNode[]>()
-  readonly #processors: RunningProcessor[] = []
+  readonly #processors = new Map<string, RunningProcessor>()
+  readonly #punctuations: Punctuations
   readonly #dropped = new Map<string, number>()
   readonly #failures: Failures
   readonly #remembered: Map<string, number>
@@ -57,6 +59,9 @@ export class Task {
     })
     this.#streamTime = times.streamTime
     this.#remembered = new Map(Object.entries(times.remembered ?? {}))
+    this.#punctuations = new Punctuations(this.#remembered, (node, punctuator, timestampMs) =>
+      this.#processors.get(node)?.punctuate(punctuator, timestampMs),
+    )
     this.#queues = new RecordQueues((topic, raw, partitionTime) => this.#prepare(topic, raw, partitionTime))
     this.#queues.restore(times.partitionTimes)
     this.#build()
@@ -113,6 +118,21 @@ export class Task {
     return record === undefined ? false : andThen(this.#processOne(record), () => true)
   }
 
+  /** Whether {@link punctuateWallClock} has something to do. */
+  get wallClockIsDue(): boolean {
+    return this.#punctuations.isDue('WALL_CLOCK_TIME', this.#options.clock.nowMs())
+  }
+
+  /** When {@link wallClockIsDue} will be true, Unix milliseconds; 0 where never again, undefined where nobody ever asked. */
+  get wakeMs(): number | undefined {
+    return this.#punctuations.wakeMs
+  }
+
+  /** Calls the punctuators whose time on the clock has come. */
+  punctuateWallClock(): Awaitable<void> {
+    if (this.wallClockIsDue) return this.#punctuations.punctuate('WALL_CLOCK_TIME', this.#options.clock.nowMs())
+  }
+
   /** Flushes the caches, which may forward, and hands over what is to be committed. */
   commit(): Awaitable<Effects> {
     return andThen(
@@ -142,7 +162,7 @@ export class Task {
   }
 
   close(): void {
-    for (const processor of this.#processors) processor.close()
+    for (const processor of this.#processors.values()) processor.close()
   }
 
   #sendDeadLetters(): Awaitable<void> {
@@ -176,7 +196,12 @@ export class Task {
     const children = source && this.#sources.get(source)
     invariant(children, `no source reads ${topic}`)
     const record = { key, value, timestamp, headers: raw.headers }
-    return children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
+    const processed = children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
+    return andThen(processed, () => this.#punctuateStreamTime())
+  }
+
+  #punctuateStreamTime(): Awaitable<void> {
+    if (this.#punctuations.isDue('STREAM_TIME', this.#streamTime)) return this.#punctuations.punctuate('STREAM_TIME', this.#streamTime)
   }
 
   #prepare(topic: string, raw: FetchedRecord, partitionTime: number): StampedRecord | undefined {
@@ -251,11 +276,11 @@ export class Task {
       streamTime: () => this.#streamTime,
       dropped: (node, why) => this.#drop(node, why),
       failures: this.#failures,
+      punctuations: this.#punctuations,
     }
-    const running = new Map<string, RunningProcessor>()
     const adopt = (parents: readonly string[], child: TaskNode): void => {
       for (const name of parents) {
-        const parent = running.get(name)
+        const parent = this.#processors.get(name)
         if (parent) parent.addChild(child)
         else for (const [source, children] of this.#sources) if (source.name === name) children.push(child)
       }
@@ -265,11 +290,10 @@ export class Task {
       else if (node.kind === 'sink') adopt(node.parents, runningSink(node, scope))
       else {
         const processor = new RunningProcessor(node, scope)
-        running.set(node.name, processor)
-        this.#processors.push(processor)
+        this.#processors.set(node.name, processor)
         adopt(node.parents, processor)
       }
     }
-    for (const processor of this.#processors) processor.start()
+    for (const processor of this.#processors.values()) processor.start()
   }
 }

@@ -65,6 +65,8 @@ export interface Checkpoint {
   readonly ends: Readonly<Record<string, number>>
   /** Source topic to next offset. */
   readonly positions: Readonly<Record<string, number>>
+  /** When the clock next has something for the task to do, Unix milliseconds; 0: nothing any more; absent: it never asked. */
+  readonly wakeMs?: number
 }
 
 export interface TaskItem {

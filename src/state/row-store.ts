@@ -26,6 +26,8 @@ export interface RowStoreOptions<K, V> {
   readonly caching: boolean
   readonly rows: Rows
   readonly holder: ContextHolder
+  /** Rows have headers: their own where the value has some, else those of the record that writes or deletes. */
+  readonly keepsHeaders?: boolean
 }
 
 /** A row as the user's objects; headers only where the store holds them. */
@@ -87,6 +89,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     const id = keyId(bytes)
     const context = this.#options.holder.current
     if (!this.caching) {
+      this.beforeWrite(key, value !== null)
       this.#write(id, bytes, value, context)
       return
     }
@@ -141,6 +144,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     const write = (before: Row | null): Awaitable<void> => {
       const oldValue = this.#oldValues ? (this.#read(before)?.value ?? null) : null
       holder.current = context
+      this.beforeWrite(key, value !== null)
       this.#write(id, bytes, value, context)
       return this.#forward?.({
         key,
@@ -151,21 +155,52 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     }
     if (this.#forward === undefined || (value !== null && !this.#oldValues)) return write(null)
     // a row that came and went between two commits is neither written nor forwarded, unless somebody has joined it meanwhile
-    return andThen(this.rows.get(bytes, id), (row) => (value === null && row === null && !seen ? undefined : write(row)))
+    return andThen(this.rows.get(bytes, id), (row) => {
+      if (row !== null && this.isGone(key)) return this.#replaceGone(id, { bytes, value, context }, write)
+      return value === null && row === null && !seen ? undefined : write(row)
+    })
+  }
+
+  /** Nobody is told that a row is deleted that counts as deleted, but it must go. */
+  #replaceGone(
+    id: string,
+    { bytes, value, context }: Pick<Cached<K, V>, 'bytes' | 'value' | 'context'>,
+    write: (before: null) => Awaitable<void>,
+  ): Awaitable<void> {
+    if (value !== null) return write(null)
+    this.#write(id, bytes, null, context)
+  }
+
+  /** Told of every row that is written: at once, or at the flush of a cache. */
+  protected beforeWrite(_key: K, _lives: boolean): void {}
+
+  /** Whether the row of a key counts as deleted although it is there. */
+  protected isGone(_key: K): boolean {
+    return false
   }
 
   #write(id: string, key: Uint8Array, value: Held<V> | null, context: RecordContext | undefined): void {
     this.rows.put(
       id,
       value === null
-        ? { key, value: null, timestamp: context?.timestamp ?? 0 }
+        ? this.#tombstone(key, context)
         : {
             key,
             value: this.#serialize('value', this.#options.valueSerde, value.value),
             timestamp: value.timestamp,
-            ...(value.headers === undefined ? {} : { headers: value.headers }),
+            ...this.#headersOf(value, context),
           },
     )
+  }
+
+  #headersOf({ headers }: Held<V>, context: RecordContext | undefined): { readonly headers?: Headers } {
+    if (headers !== undefined) return { headers }
+    return this.#options.keepsHeaders && context && context.headers.length > 0 ? { headers: context.headers } : {}
+  }
+
+  #tombstone(key: Uint8Array, context: RecordContext | undefined): Row {
+    const deleted = { key, value: null, timestamp: context?.timestamp ?? 0 }
+    return this.#options.keepsHeaders && context ? { ...deleted, headers: context.headers } : deleted
   }
 
   #read(row: Row | null): Held<V> | null {

@@ -35,7 +35,7 @@ export class SessionRows<K, V, S> implements SessionStore<K, S>, StoreWithCache<
 
   put(session: Windowed<K>, value: S | null): void {
     const { contents, holder, dropped } = this.#options
-    this.cacheable.observe(session.window)
+    if (!this.cacheable.caching) this.cacheable.observe(session.window)
     if (this.cacheable.isForgotten(session.window)) {
       dropped('session is older than the retention time')
       return
@@ -66,8 +66,7 @@ export class SessionRows<K, V, S> implements SessionStore<K, S>, StoreWithCache<
   async findSessionsRange(keyFrom: K | null, keyTo: K | null, bounds: SessionBounds): Promise<Entries<Windowed<K>, S>> {
     const fits = ({ startMs, endMs }: Window): boolean => endMs >= bounds.earliestEndMs && startMs <= bounds.latestStartMs
     const found = await this.cacheable.windowsBetween({ keyFrom, keyTo, fits })
-    // rows of equal ends stay in the order of their keys
-    return found.toSorted(([a], [b]) => a.window.endMs - b.window.endMs).map((row) => this.#seen(row))
+    return found.map((row) => this.#seen(row))
   }
 
   async backwardFindSessionsRange(keyFrom: K | null, keyTo: K | null, bounds: SessionBounds): Promise<Entries<Windowed<K>, S>> {

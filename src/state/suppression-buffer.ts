@@ -122,13 +122,14 @@ class LoadedBuffer<K, V> implements OpenSuppressionBuffer<K, V> {
     const first = this.#pop()
     const { keySerde, changelog, holder, rows } = this.#options
     const { timestamp, headers, topic, partition, offset, oldValue, newValue } = first.row
-    this.#byKey.delete(first.id)
     this.#bytes -= bufferedBytes(first.key, first.row)
     rows.put(first.id, { key: first.key, value: null, timestamp })
     const before = holder.current
     holder.current = { topic, partition, offset, timestamp, headers, rawKey: null, rawValue: null }
     const value = { newValue: this.#read(newValue), oldValue: this.#read(oldValue) }
     return andThen(send({ key: keySerde.deserialize(first.key, changelog) as K, value, timestamp, headers }), () => {
+      // until then those who look the row up find what it was before, as in Kafka
+      this.#byKey.delete(first.id)
       holder.current = before
     })
   }

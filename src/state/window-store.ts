@@ -17,7 +17,7 @@ export interface WindowStoreOptions<K, V, S> {
   readonly dropped: (why: string) => void
 }
 
-/** Kafka's `WindowStore` over the rows of a task (P-08); `S` is what it holds. Reads of many keys go by start, then by key. */
+/** Kafka's `WindowStore` over the rows of a task (P-08); `S` is what it holds. Reads of many keys go by time, then by key. */
 export class WindowRows<K, V, S> implements WindowStore<K, S>, StoreWithCache<WindowedRowStore<K, V>> {
   readonly name: string
   readonly cacheable: WindowedRowStore<K, V>
@@ -39,11 +39,10 @@ export class WindowRows<K, V, S> implements WindowStore<K, S>, StoreWithCache<Wi
     if (retainDuplicates) {
       // as in Kafka's changelogs every put has its own record, those that are null or too late to be found too
       const at = { key, window, sequence: this.#next() }
-      if (value === null) this.cacheable.erase(at)
-      else this.cacheable.put(at, contents.held(value, holder))
+      this.cacheable.put(at, value === null ? null : contents.held(value, holder))
       return
     }
-    this.cacheable.observe(window)
+    if (!this.cacheable.caching) this.cacheable.observe(window)
     if (this.cacheable.isForgotten(window)) {
       dropped('window is older than the retention time')
       return
@@ -68,8 +67,7 @@ export class WindowRows<K, V, S> implements WindowStore<K, S>, StoreWithCache<Wi
   async fetchRange(keyFrom: K | null, keyTo: K | null, fromMs: number, toMs: number): Promise<Entries<Windowed<K>, S>> {
     const fits = ({ startMs }: Window): boolean => startMs >= fromMs && startMs <= toMs
     const found = await this.cacheable.windowsBetween({ keyFrom, keyTo, fits })
-    // rows of equal starts stay in the order of their keys
-    return found.toSorted(([a], [b]) => a.window.startMs - b.window.startMs).map((row) => this.#seen(row))
+    return found.map((row) => this.#seen(row))
   }
 
   async backwardFetchRange(keyFrom: K | null, keyTo: K | null, fromMs: number, toMs: number): Promise<Entries<Windowed<K>, S>> {

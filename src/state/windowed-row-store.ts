@@ -10,6 +10,8 @@ export interface WindowedRowStoreOptions<K, V> extends RowStoreOptions<StoredWin
   readonly retentionMs: number
   /** By which time of a window it ages. */
   readonly timeOf: (window: Window) => number
+  /** Reads of many keys go by spans of time of this length. */
+  readonly segmentIntervalMs: number
   /** Outlives the store: the latest window that was written, by {@link timeOf}. */
   readonly remembered: Map<string, number>
 }
@@ -40,20 +42,27 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     this.#latest = options.remembered.get(this.#latestName) ?? -1
   }
 
-  /** A window is forgotten as soon as later ones leave it behind by the retention time. */
+  /**
+   * A window is forgotten as soon as later ones leave it behind by the retention time. One in a cached store is found as long as
+   * the table has it, as Kafka's caches do.
+   */
   isForgotten(window: Window): boolean {
+    return !this.caching && this.#isOver(window)
+  }
+
+  /** At the flush of a cache such a row counts as deleted. */
+  protected override isGone({ window }: StoredWindow<K>): boolean {
+    return this.#isOver(window)
+  }
+
+  #isOver(window: Window): boolean {
     const { timeOf, retentionMs } = this.#options
     return timeOf(window) <= this.#latest - retentionMs
   }
 
-  override put(key: StoredWindow<K>, value: Held<V> | null): void {
-    this.observe(key.window)
-    super.put(key, value)
-  }
-
-  /** Writes that there is no row, which does not count as a window. */
-  erase(key: StoredWindow<K>): void {
-    super.put(key, null)
+  protected override beforeWrite({ window, sequence }: StoredWindow<K>, lives: boolean): void {
+    // where duplicates are kept a deletion only says that there is no row
+    if (lives || sequence === undefined) this.observe(window)
   }
 
   /** Takes a window's time in, also where it is not written. */
@@ -80,18 +89,21 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     return { from: this.keyBytes({ key, window: from }), to: this.keyBytes({ key, window, sequence: 0x7fffffff }) }
   }
 
-  /** The rows of many keys, in unsigned byte order of key and window. */
+  /** The rows of many keys, by spans of time, in each in unsigned byte order of key and window. */
   async windowsBetween({ keyFrom, keyTo, fits }: WindowBounds<K>): Promise<Entries<StoredWindow<K>, Held<V>>> {
     const [low, high] = [keyFrom, keyTo].map((key) => (key === null ? null : this.innerBytes(key))) as [
       Uint8Array | null,
       Uint8Array | null,
     ]
     const found = await this.rangeOf({ from: low, to: high === null ? null : Buffer.concat([high, behindKey]) })
-    return found.filter(([{ key, window }]) => {
+    const { timeOf, segmentIntervalMs } = this.#options
+    const segmentOf = ([{ window }]: readonly [StoredWindow<K>, unknown]): number => Math.floor(timeOf(window) / segmentIntervalMs)
+    const fitting = found.filter(([{ key, window }]) => {
       if (!fits(window) || this.isForgotten(window)) return false
       const bytes = this.innerBytes(key)
       return (low === null || Buffer.compare(bytes, low) >= 0) && (high === null || Buffer.compare(bytes, high) <= 0)
     })
+    return fitting.sort((one, other) => segmentOf(one) - segmentOf(other))
   }
 
   innerBytes(key: K): Uint8Array {

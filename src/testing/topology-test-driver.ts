@@ -104,9 +104,17 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Puts all records on their topics, in this order, before the first one is processed: timestamps decide which goes first (S-13). */
   async pipeAll(inputs: readonly { readonly topic: string; readonly record: LogRecord }[]): Promise<void> {
     for (const { topic } of inputs) this.#checkSource(topic)
+    this.#beginEvent()
+    for (const { topic, record } of inputs) await this.#enqueue(topic, [record])
+    await this.#processAll()
+  }
+
+  #beginEvent(): void {
     if (this.#options.cutAfter === 'record' && this.#used) this.#cut()
     this.#used = true
-    for (const { topic, record } of inputs) await this.#enqueue(topic, [record])
+  }
+
+  async #processAll(): Promise<void> {
     for (let processed = true; processed; ) {
       // also after records that were all dropped on reading: their dead letters are to be written
       processed = await this.#task.processNext()
@@ -175,8 +183,13 @@ export class TopologyTestDriver implements AsyncDisposable {
     )
   }
 
-  advanceWallClockTime(ms: number): void {
+  /** Moves the clock, calls the punctuators that are due, and processes what follows from it. */
+  async advanceWallClockTime(ms: number): Promise<void> {
+    this.#beginEvent()
     this.#wallClockMs += ms
+    await this.#task.punctuateWallClock()
+    await this.#settle(await this.#task.commit())
+    await this.#processAll()
   }
 
   async close(): Promise<void> {

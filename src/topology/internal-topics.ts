@@ -38,7 +38,11 @@ const changelogConfigOf = (store: StoreSpec): Readonly<Record<string, string>> =
   const { retentionMs } = store
   if (retentionMs === undefined) return changelogConfig
   const kept = Number.isFinite(retentionMs) ? String(retentionMs + 86_400_000) : '9223372036854775807'
-  return { ...changelogConfig, 'cleanup.policy': 'compact,delete', 'retention.ms': kept }
+  return {
+    ...changelogConfig,
+    'cleanup.policy': store.kind === 'window' && store.retainDuplicates ? 'delete' : 'compact,delete',
+    'retention.ms': kept,
+  }
 }
 
 /** Deletes stay readable this long, so that a checkpoint may lag (protocol §3). Java leaves the broker's default of one day. */

@@ -57,6 +57,8 @@ export interface ProcessorNode {
    * must have the same number of partitions (co-partitioning, S-38).
    */
   readonly meets?: readonly string[]
+  /** It may ask to be called when time has come: its task needs the tick of the clock. */
+  readonly mayPunctuate?: boolean
 }
 
 export interface SinkNode {
@@ -119,12 +121,16 @@ export interface WindowStoreSpec extends StoreFacts {
   readonly retentionMs: number
   /** Every put is an entry of its own. */
   readonly retainDuplicates: boolean
+  /** As in {@link SessionStoreSpec}. */
+  readonly segmentIntervalMs?: number
 }
 
 export interface SessionStoreSpec extends StoreFacts {
   readonly kind: 'session'
   readonly holds: 'values' | 'headers'
   readonly retentionMs: number
+  /** Reads of many keys go by spans of time of this length, then by key: the order of Kafka's persistent stores. Default 1. */
+  readonly segmentIntervalMs?: number
 }
 
 /** What a table's `suppress` holds back: rows in the form of Kafka's changelog of such a buffer (F-09). It is no table of its own. */
@@ -140,6 +146,8 @@ interface StoreFacts {
   readonly caching: boolean
   /** Topic configuration of the changelog on top of the library's; false: no changelog. */
   readonly logging: Readonly<Record<string, string>> | false
+  /** Changelog records have the headers of the records that wrote the rows, as in some of Kafka's own stores. Those of stores that hold headers do anyway. */
+  readonly logsHeaders?: boolean
   /** A source topic whose records are the rows: it is read where a changelog would be, and `logging` is false (S-39). */
   readonly sourceTopic?: string
   /** Rows may go when stream time is this far beyond their window's start, or their session's end; absent: they stay. Infinity stays as well. */

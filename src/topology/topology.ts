@@ -1,18 +1,99 @@
 import { createHash } from 'node:crypto'
 import { StreamsError } from '../errors.ts'
-import { defaultHandlers, type ExceptionHandlers } from '../processor/exception-handlers.ts'
+import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
+import type { AnyProcessorSupplier, ConnectedStores, ProcessorSupplier, ProcessorWrapper } from '../processor/processor.ts'
+import type { StateStore, StoreBuilder } from '../processor/store.ts'
+import type { Serde } from '../serde/serde.ts'
+import { handlersOf, missingSerde, type StreamsConfig } from './config.ts'
 import { describeTopology } from './describe.ts'
 import { type InternalTopic, internalTopicsOf, partitionCountsOf } from './internal-topics.ts'
 import { mermaidOf } from './mermaid.ts'
-import type { GlobalStore, ProcessorNode, SinkNode, SourceNode, StoreSpec, TopologyNode } from './nodes.ts'
+import type {
+  AnySerde,
+  GlobalStore,
+  ProcessorNode,
+  SinkNode,
+  SourceNode,
+  StoreSpec,
+  StreamPartitioner,
+  TimestampExtractor,
+  TopicNameExtractor,
+  TopologyNode,
+} from './nodes.ts'
+import { specOf } from './stores.ts'
 import { findSubTopologies, type SubTopology } from './sub-topologies.ts'
+import { failOnInvalidTimestamp } from './timestamps.ts'
+import { checkSupplier, userProcessor } from './user-processor.ts'
 
 /** An error of the topology itself, with Java's `TopologyException` wording. */
 export const topologyError = (why: string): StreamsError => new StreamsError('TOPOLOGY_INVALID', `Invalid topology: ${why}`)
 
+/** Serdes and event time of a source (P-01); what is left out is the configuration's default. */
+export interface SourceOptions<K, V> {
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+  readonly timestampExtractor?: TimestampExtractor
+  readonly offsetReset?: SourceNode['offsetReset']
+}
+
+/** Names of nodes: one or several. */
+type Names = string | readonly string[]
+
+export interface SinkOptions<K, V> {
+  readonly parents: Names
+  readonly keySerde?: Serde<K>
+  readonly valueSerde?: Serde<V>
+  readonly partitioner?: StreamPartitioner
+}
+
+/** A store that is fed from a topic of one's own by one processor (KIP-813). */
+export interface StoreFeed<K, V> extends SourceOptions<K, V> {
+  /** Name of the source. */
+  readonly source: string
+  readonly topic: string
+  /** Name of the processor. */
+  readonly processor: string
+}
+
+const listOf = (names: Names): readonly string[] => (typeof names === 'string' ? [names] : names)
+
 /**
- * Sources, processors, sinks and stores (Kafka's `Topology`). Nodes are frozen plain data; a node's parents exist before it.
+ * Sources, processors, sinks and stores (Kafka's `Topology`, P-01). Nodes are frozen plain data; a node's parents exist before it.
  * What is derived from them (sub-topologies, text, internal topics) is computed when asked for.
+ *
+ * @example
+ * ```ts
+ * import { type ProcessorContext, type Record, Serdes, Stores, Topology } from 'millrace'
+ * import { TopologyTestDriver } from 'millrace/testing'
+ *
+ * const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
+ * const counts = Stores.keyValueStore('counts', { keySerde: Serdes.string, valueSerde: Serdes.long })
+ *
+ * class Count {
+ *   #context!: ProcessorContext<string, number>
+ *   init(context: ProcessorContext<string, number>) {
+ *     this.#context = context
+ *   }
+ *   async process(record: Record<string, string>) {
+ *     const store = this.#context.getStateStore(counts)
+ *     const count = ((await store.get(record.key)) ?? 0) + 1
+ *     store.put(record.key, count)
+ *     await this.#context.forward({ ...record, value: count })
+ *   }
+ * }
+ *
+ * const topology = new Topology()
+ *   .addSource('words', 'words', strings)
+ *   .addProcessor('count', () => new Count(), 'words')
+ *   .addStateStore(counts, 'count')
+ *   .addSink('counts', 'counts', { parents: 'count', keySerde: Serdes.string, valueSerde: Serdes.long })
+ *
+ * await using driver = new TopologyTestDriver(topology)
+ * const words = driver.createInputTopic('words', strings)
+ * await words.pipeInput('mill', 'a')
+ * await words.pipeInput('mill', 'b')
+ * driver.createOutputTopic('counts', { keySerde: Serdes.string, valueSerde: Serdes.long }).readRecords().map((it) => it.value) // => [1, 2]
+ * ```
  */
 export class Topology {
   /** Who is asked when a record cannot be read, processed or written. */
@@ -21,10 +102,105 @@ export class Topology {
   readonly #stores = new Map<string, StoreSpec>()
   readonly #globalStores = new Map<string, StoreSpec>()
   readonly #internal = new Map<string, { readonly partitions?: number }>()
+  readonly #defaults: { readonly key: AnySerde | undefined; readonly value: AnySerde | undefined; readonly extractor: TimestampExtractor }
+  readonly #wrapper: ProcessorWrapper | undefined
   #subTopologies: readonly SubTopology[] | undefined
 
-  constructor(handlers: ExceptionHandlers = defaultHandlers) {
-    this.handlers = handlers
+  constructor(config: StreamsConfig<unknown, unknown> = {}) {
+    this.handlers = handlersOf(config)
+    this.#wrapper = config['processor.wrapper.class']
+    this.#defaults = {
+      key: config['default.key.serde'],
+      value: config['default.value.serde'],
+      extractor: config['default.timestamp.extractor'] ?? failOnInvalidTimestamp,
+    }
+  }
+
+  /** Reads one topic, several, or all that match a pattern. Topics may be read by one source only: TOPOLOGY_INVALID. */
+  addSource<K, V>(name: string, topics: Names | RegExp, options: SourceOptions<K, V> = {}): this {
+    const { keySerde, valueSerde, timestampExtractor = this.#defaults.extractor, offsetReset } = options
+    const list = topics instanceof RegExp ? [] : listOf(topics)
+    this.add({
+      kind: 'source',
+      name,
+      topics: list.map((topic) => ({ name: topic, internal: false })),
+      ...(topics instanceof RegExp ? { pattern: topics } : {}),
+      ...this.#serdes({ keySerde, valueSerde }, `source ${name}`),
+      timestampExtractor,
+      ...(offsetReset === undefined ? {} : { offsetReset }),
+    })
+    return this
+  }
+
+  /** Runs a processor below its parents; the stores that the supplier brings are added and connected. */
+  addProcessor<KIn, VIn, KOut, VOut>(name: string, supplier: ProcessorSupplier<KIn, VIn, KOut, VOut>, parents: Names): this {
+    checkSupplier(name, supplier)
+    const stores = this.#addStores(supplier)
+    this.add(userProcessor({ name, parents: listOf(parents), supplier, stores, keepsKey: false }))
+    return this
+  }
+
+  /** Writes the records of its parents to a topic, which must exist; a function chooses the topic per record. */
+  addSink<K, V>(name: string, topic: string | TopicNameExtractor, { parents, partitioner, ...serdes }: SinkOptions<K, V>): this {
+    this.add({
+      kind: 'sink',
+      name,
+      parents: listOf(parents),
+      topic: typeof topic === 'string' ? { name: topic, internal: false } : topic,
+      ...this.#serdes(serdes, `sink ${name}`),
+      ...(partitioner === undefined ? {} : { partitioner }),
+    })
+    return this
+  }
+
+  /** Adds a store and connects these processors to it. The same builder again changes nothing; another one of that name is TOPOLOGY_INVALID. */
+  addStateStore(builder: StoreBuilder<StateStore>, processors: Names = []): this {
+    const spec = specOf(builder)
+    this.addStore(spec)
+    for (const name of listOf(processors)) this.connectProcessorAndStateStores(name, spec.name)
+    return this
+  }
+
+  /** Lets a processor use stores that were added. */
+  connectProcessorAndStateStores(processor: string, stores: Names): this {
+    const node = this.#nodes.get(processor)
+    if (!node) throw topologyError(`Processor ${processor} is not added yet.`)
+    if (node.kind !== 'processor') throw topologyError('Cannot connect a state store to a source node or a sink node.')
+    for (const store of listOf(stores)) if (!this.#stores.has(store)) throw topologyError(`StateStore ${store} is not added yet.`)
+    this.#nodes.set(processor, Object.freeze({ ...node, stores: [...new Set([...node.stores, ...listOf(stores)])] }))
+    this.#subTopologies = undefined
+    return this
+  }
+
+  /**
+   * Adds a store that only this processor writes, from a topic that is also its changelog (KIP-813): the processor puts each
+   * record under its own key, and others may read.
+   */
+  addReadOnlyStateStore<K, V, KOut, VOut>(
+    builder: StoreBuilder<StateStore>,
+    { source, topic, processor, ...options }: StoreFeed<K, V>,
+    supplier: ProcessorSupplier<K, V, KOut, VOut>,
+  ): this {
+    const spec = specOf(builder)
+    this.addSource(source, topic, { offsetReset: 'earliest', ...options })
+    this.addProcessor(processor, supplier, source)
+    this.addStore({ ...spec, logging: false, sourceTopic: topic })
+    return this.connectProcessorAndStateStores(processor, spec.name)
+  }
+
+  #addStores({ stores = [] }: ConnectedStores): readonly string[] {
+    for (const store of stores) this.addStateStore(store)
+    return stores.map((store) => store.name)
+  }
+
+  #serdes(
+    { keySerde, valueSerde }: { readonly keySerde?: AnySerde | undefined; readonly valueSerde?: AnySerde | undefined },
+    what: string,
+  ) {
+    return {
+      keySerde: keySerde ?? this.#defaults.key ?? missingSerde(`the key of ${what}`),
+      valueSerde: valueSerde ?? this.#defaults.value ?? missingSerde(`the value of ${what}`),
+    }
   }
 
   /** Parents and stores must be there before; names and topics may be used once. Throws TOPOLOGY_INVALID. */
@@ -35,11 +211,18 @@ export class Topology {
     if (node.kind === 'processor') {
       for (const store of node.stores) this.#checkStore(store)
     }
-    this.#nodes.set(node.name, Object.freeze(node))
+    this.#nodes.set(node.name, Object.freeze(this.#wrapped(node)))
     this.#subTopologies = undefined
   }
 
-  addStateStore(store: StoreSpec): void {
+  #wrapped(node: TopologyNode): TopologyNode {
+    if (!this.#wrapper || node.kind !== 'processor') return node
+    const supplier: AnyProcessorSupplier = this.#wrapper(node.name, node.supplier)
+    return { ...node, supplier }
+  }
+
+  /** As {@link addStateStore}, by the declaration itself. */
+  addStore(store: StoreSpec): void {
     const known = this.#stores.get(store.name)
     if (known === store) return
     this.#checkStoreName(store.name)
@@ -149,7 +332,7 @@ export class Topology {
     if (node.parents.length === 0) throw topologyError('predecessorNames cannot be empty')
     for (const name of node.parents) {
       const parent = this.#nodes.get(name)
-      if (!parent) throw topologyError(`Predecessor processor ${name} is not added yet for ${node.name}`)
+      if (!parent) throw topologyError(`Parent node ${name} is unknown.`)
       if (parent.kind === 'sink') throw topologyError(`Sink ${name} cannot be used a parent.`)
       if (parent.kind === 'processor' && parent.stores.some((store) => this.#globalStores.has(store)))
         throw topologyError(`Processor ${name} writes a global store: nothing can stand below it.`)

@@ -1,4 +1,4 @@
-import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
+import type { StreamsConfig } from './config.ts'
 import type { LogicalGraph, LogicalNode } from './logical.ts'
 import { Topology } from './topology.ts'
 
@@ -6,8 +6,8 @@ import { Topology } from './topology.ts'
  * Writes the logical graph as a topology, in Kafka's order (`InternalStreamsBuilder.buildAndOptimizeTopology`): a node when
  * all of its parents are written, the one that was drawn first first. The order decides sub-topology numbers.
  */
-export const writeTopology = (graph: LogicalGraph, handlers: ExceptionHandlers): Topology => {
-  const topology = new Topology(handlers)
+export const writeTopology = (graph: LogicalGraph, config: StreamsConfig<unknown, unknown>): Topology => {
+  const topology = new Topology(config)
   const written = new Set<LogicalNode>()
   const queue = [graph.root]
   while (queue.length > 0) {
@@ -30,7 +30,7 @@ const writeNode = (topology: Topology, { spec, parents }: LogicalNode): void => 
     topology.addInternalTopic(topic, partitions === undefined ? {} : { partitions })
   }
   if (spec.globalStore) topology.addGlobalStore(spec.globalStore)
-  for (const store of spec.stores ?? []) topology.addStateStore(store)
+  for (const store of spec.stores ?? []) topology.addStore(store)
   for (const node of spec.nodes) {
     topology.add(node.kind === 'source' || node.parents.length > 0 ? node : { ...node, parents: above })
   }

@@ -21,12 +21,16 @@ const topic = fc.constantFrom(...topics)
 const small = fc.integer({ min: 0, max: 6 })
 const key = fc.constantFrom(0, 1, 127, 128, 255)
 const bell = fc.record({ topic, target: small })
-const checkpoint: fc.Arbitrary<Checkpoint> = fc.record({
-  seq: small,
-  gen: fc.constantFrom(0, 1),
-  ends: fc.dictionary(fc.constantFrom('commits', 'changelog'), small),
-  positions: fc.dictionary(topic, small),
-})
+const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
+  {
+    seq: small,
+    gen: fc.constantFrom(0, 1),
+    ends: fc.dictionary(fc.constantFrom('commits', 'changelog'), small),
+    positions: fc.dictionary(topic, small),
+    wakeMs: small,
+  },
+  { requiredKeys: ['seq', 'gen', 'ends', 'positions'] },
+)
 
 export const operations: fc.Arbitrary<readonly Operation[]> = fc.array(
   fc.oneof(
@@ -109,7 +113,12 @@ export function createModel(task: TaskId) {
   function save(next: Checkpoint) {
     exists = true
     item.seq = next.seq
-    item.checkpoint = { ...next, positions: { ...item.checkpoint?.positions, ...next.positions } }
+    const { wakeMs } = item.checkpoint ?? {}
+    item.checkpoint = {
+      ...(wakeMs === undefined ? {} : { wakeMs }),
+      ...next,
+      positions: { ...item.checkpoint?.positions, ...next.positions },
+    }
   }
 
   function release({ token, checkpoint, handover }: Operation & { kind: 'release' }) {

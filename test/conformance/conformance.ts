@@ -1,7 +1,7 @@
-import { compare, type Difference } from './compare.ts'
+import { anyValue, compare, type Difference } from './compare.ts'
 import { checkFormat, missingFormat } from './formats.ts'
 import { type Mode, runScenario } from './run-scenario.ts'
-import { isFormatTable, type Scenario, type Vector } from './scenario.ts'
+import { type Expectations, type InputEvent, isFormatTable, type OutputRecord, type Scenario, type Vector } from './scenario.ts'
 import { type Missing, missingIn } from './support.ts'
 
 export interface Result {
@@ -32,14 +32,29 @@ const missingOf = (vector: Vector): Missing => {
 const differencesOf = async (vector: Vector, mode: Mode): Promise<readonly Difference[]> => {
   if (isFormatTable(vector)) return checkFormat(vector)
   try {
-    return compare(vector.expect, await runScenario(vector, mode), {
+    return compare(withoutEstimates(vector), await runScenario(vector, mode), {
       mayLoseWindows: mayLoseWindows(vector),
       mayAskMorePartitions: vector.topology.some(({ op }) => op === 'suppress'),
+      joinsMore: vector.topology.some(({ op }) => op === 'cogroup'),
     })
   } catch (error) {
     return [{ at: 'scenario', expected: 'runs', actual: error instanceof Error ? (error.stack ?? error.message) : String(error) }]
   }
 }
+
+/** What Java's stores on a disk guess their size to be is theirs: our answer stands where theirs is, a number. */
+const withoutEstimates = ({ events = [], topology, expect }: Scenario): Expectations => {
+  const onDisk = topology.some(({ args }) => args?.store?.persistent)
+  const asksSize = (event: InputEvent | undefined): boolean => event !== undefined && 'v' in event && isSize(event.v)
+  if (!onDisk || !expect.events || !events.some(asksSize)) return expect
+  const anyNumber = (record: OutputRecord): OutputRecord => ({ ...record, v: anyValue })
+  return {
+    ...expect,
+    events: expect.events.map((event, at) => (asksSize(events[at]) ? { ...event, out: (event.out ?? []).map(anyNumber) } : event)),
+  }
+}
+
+const isSize = (command: unknown): boolean => typeof command === 'object' && command !== null && 'op' in command && command.op === 'size'
 
 /**
  * README section 8.4, quirk `emit-final-retention`: Java reads windows that close from a store that may have forgotten them.

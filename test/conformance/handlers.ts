@@ -43,10 +43,12 @@ const deserialization = (name: string | undefined): NonNullable<Handlers['deseri
 const processing = (name: string | undefined, log: string[]): NonNullable<Handlers['processing.exception.handler']> =>
   name !== 'ByMessage'
     ? builtIn(name)
-    : ({ node, topic, partition, offset, timestamp, taskId }: ErrorHandlerContext, { key, value }, error) => {
+    : ({ node, topic, partition, offset, timestamp, taskId }: ErrorHandlerContext, record, error) => {
         const [type, message] = error instanceof ScenarioError ? ['IllegalStateException', error.message] : ['Error', String(error)]
         const where = `node=${node} topic=${topic} partition=${partition} offset=${offset} ts=${timestamp} task=${taskId}`
-        log.push(`handler ${where} record=${show(key)}:${show(value)} error=${type}: ${message}`)
+        log.push(
+          `handler ${where} record=${record === null ? 'none' : `${show(record.key)}:${show(record.value)}`} error=${type}: ${message}`,
+        )
         return message.startsWith('fatal') ? 'fail' : 'resume'
       }
 

@@ -68,7 +68,7 @@ export const consumedOf = (spec: ConsumedSpec): Consumed<unknown, unknown> => ({
   ...(spec.reset === undefined ? {} : { offsetReset: spec.reset }),
 })
 
-const partitionerOf =
+export const partitionerOf =
   (spec: PartitionerSpec): StreamPartitioner =>
   (topic, key, value, partitions) => {
     switch (spec.partitioner) {

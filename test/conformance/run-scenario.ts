@@ -1,12 +1,24 @@
-import { type Entries, StreamsBuilder, type StreamsConfig, type Topology, type ValueTimestampHeaders } from 'millrace'
+import { type Entries, StreamsBuilder, type StreamsConfig, Topology, type ValueTimestampHeaders } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
 import type { Awaitable } from '../../src/awaitable.ts'
 import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { handlersOf } from './handlers.ts'
+import { headerBytes, headersJson } from './headers.ts'
 import { timestampExtractors } from './options.ts'
-import type { EventResult, HeaderList, InputEvent, InputRecord, Observations, OutputRecord, Scenario, SerdeSpec } from './scenario.ts'
+import type {
+  EventResult,
+  HeaderList,
+  InputEvent,
+  InputRecord,
+  Observations,
+  OutputRecord,
+  Scenario,
+  SerdeSpec,
+  StateStoreSpec,
+} from './scenario.ts'
 import { decode, encode, serdeOf } from './serdes.ts'
 import { type Drawn, drawSteps } from './steps.ts'
+import { drawTopology } from './topology-steps.ts'
 import { toJson } from './values.ts'
 
 /** `warm`: one task for the whole scenario. `cold`: a new one for every event, with nothing but what the state table has. */
@@ -43,26 +55,75 @@ const configOf = (scenario: Scenario, log: string[]): Config => {
 /** Builds the topology, feeds the events and looks at what came of it, up to the first error. */
 export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Observed> => {
   const log: string[] = []
-  let topology: Topology
-  let drawn: ReadonlyMap<string, Drawn>
+  const wrapped = new Set<string>()
+  let built: { readonly topology: Topology; readonly drawn: ReadonlyMap<string, Drawn> }
   try {
-    const builder = new StreamsBuilder<unknown, unknown>(configOf(scenario, log))
-    drawn = drawSteps(scenario.topology, { builder, log, drawn: new Map() })
-    topology = scenario.buildWithoutConfig ? builder.build({}) : builder.build()
+    built = build(scenario, { log, wrapped })
   } catch (error) {
     return { error }
   }
-  const shape = { describe: topology.describe(), branches: branchesOf(drawn), ...topicsOf(topology) }
+  const { topology, drawn } = built
+  const shape = {
+    describe: topology.describe(),
+    branches: branchesOf(drawn),
+    ...(scenario.config?.['processor.wrapper.class'] === undefined ? {} : { wrapped: [...wrapped].sort() }),
+    ...topicsOf(topology),
+  }
   if (!scenario.events) return shape
-  await using driver = new TopologyTestDriver(topology, {
-    applicationId,
-    wallClockMs: scenario.clock ?? 0,
-    cutAfter: mode === 'cold' ? 'record' : 'never',
-  })
+  let driver: TopologyTestDriver
+  try {
+    driver = new TopologyTestDriver(topology, {
+      applicationId,
+      wallClockMs: scenario.clock ?? 0,
+      cutAfter: mode === 'cold' ? 'record' : 'never',
+    })
+  } catch (error) {
+    return { ...shape, error }
+  }
+  const startLog = log.splice(0)
   const events = await feed(scenario, driver, log)
   const failed = events.some((event) => 'error' in event)
   const stores = failed ? {} : { stores: await storesOf(topology, driver), probes: await probesOf(scenario, driver) }
-  return { ...shape, queryableStoreNames: queryableStoreNamesOf(drawn), events, ...stores, dropped: driver.dropped }
+  await driver.close()
+  return {
+    ...shape,
+    startLog,
+    closeLog: log,
+    queryableStoreNames: queryableStoreNamesOf(drawn),
+    events,
+    ...stores,
+    dropped: driver.dropped,
+  }
+}
+
+const build = (scenario: Scenario, { log, wrapped }: { readonly log: string[]; readonly wrapped: Set<string> }) => {
+  const config = configOf(scenario, log)
+  const recording: Config =
+    scenario.config?.['processor.wrapper.class'] === undefined
+      ? config
+      : {
+          ...config,
+          'processor.wrapper.class': (name, supplier) => {
+            wrapped.add(name)
+            return supplier
+          },
+        }
+  const scene = { log, stores: new Map(declaredStores(scenario.topology).map((store) => [store.name, store])), fields: new Map() }
+  if (scenario.api === 'topology') {
+    const topology = new Topology(recording)
+    drawTopology(topology, scenario.topology, scene)
+    return { topology, drawn: new Map<string, Drawn>() }
+  }
+  const builder = new StreamsBuilder<unknown, unknown>(recording)
+  const drawn = drawSteps(scenario.topology, { ...scene, builder, drawn: new Map() })
+  return { topology: scenario.buildWithoutConfig ? builder.build({}) : builder.build(), drawn }
+}
+
+/** Every store that a step or a processor's supplier declares, in nested steps too. */
+const declaredStores = (of: unknown): readonly StateStoreSpec[] => {
+  if (typeof of !== 'object' || of === null) return []
+  const own = 'kind' in of && 'name' in of && 'key' in of && 'value' in of ? [of as StateStoreSpec] : []
+  return [...own, ...Object.values(of).flatMap(declaredStores)]
 }
 
 const queryableStoreNamesOf = (drawn: ReadonlyMap<string, Drawn>): Readonly<Record<string, string | null>> =>
@@ -125,7 +186,10 @@ const feed = async (scenario: Scenario, driver: TopologyTestDriver, log: string[
 }
 
 const fire = async (scenario: Scenario, driver: TopologyTestDriver, event: InputEvent): Promise<void> => {
-  if ('clock' in event) return driver.advanceWallClockTime(event.clock)
+  if ('clock' in event) {
+    await driver.advanceWallClockTime(event.clock)
+    return
+  }
   await driver.pipeAll(
     ('bulk' in event ? event.bulk : [event]).map((record) => ({ topic: record.topic, record: inputOf(scenario, record) })),
   )
@@ -146,19 +210,6 @@ const inputOf = ({ topics = {} }: Scenario, { topic, k, v, kb, vb, ts, h = [] }:
   }
 }
 
-const headerBytes = (text: string | null): Uint8Array | null => {
-  if (text === null) return null
-  return text.startsWith('base64:') ? Buffer.from(text.slice(7), 'base64') : Buffer.from(text, 'utf8')
-}
-
-const headerText = (bytes: Uint8Array | null): string | null => {
-  if (bytes === null) return null
-  const text = Buffer.from(bytes).toString('utf8')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what the oracle calls not printable
-  const printable = !/[\u0000-\u0008\u000b-\u001f\ufffd]/.test(text) && !text.startsWith('base64:')
-  return printable ? text : `base64:${Buffer.from(bytes).toString('base64')}`
-}
-
 /** What was produced since the last call: by topic, in the order in which it was sent (README section 8.1). */
 const collect = ({ topics = {} }: Scenario, driver: TopologyTestDriver): readonly OutputRecord[] =>
   [...driver.producedTopicNames()].sort().flatMap((topic) =>
@@ -166,7 +217,7 @@ const collect = ({ topics = {} }: Scenario, driver: TopologyTestDriver): readonl
       .producedTo(topic)
       .splice(0)
       .map(({ key, value, timestamp, headers }): OutputRecord => {
-        const h: HeaderList = headers.map(([name, bytes]) => [name, headerText(bytes)])
+        const h: HeaderList = headersJson(headers)
         const [keySpec, valueSpec] = topics[topic] ?? []
         return {
           topic,
@@ -257,12 +308,13 @@ const entriesOf = ({ kind, holds, name }: ReadableSpec, driver: TopologyTestDriv
   }
 }
 
-type Stored = Partial<ValueTimestampHeaders<unknown>>
-
 /** A stored value as README section 5.4 shows it. */
 const storedJson = (holds: ReadableSpec['holds'], stored: unknown): unknown => {
   if (holds === 'values') return toJson(stored)
-  const { value, timestamp, headers } = stored as Stored
-  const h = headers?.map(([header, bytes]) => [header, headerText(bytes)])
-  return { value: toJson(value), ...(timestamp === undefined ? {} : { ts: timestamp }), ...(h === undefined ? {} : { h }) }
+  const { value, timestamp, headers } = stored as Partial<ValueTimestampHeaders<unknown>>
+  return {
+    value: toJson(value),
+    ...(timestamp === undefined ? {} : { ts: timestamp }),
+    ...(headers === undefined ? {} : { h: headersJson(headers) }),
+  }
 }

@@ -120,12 +120,83 @@ export interface BufferSpec {
   readonly logging?: false | Readonly<Record<string, string>>
 }
 
+/** A store of README section 3.4. */
+export interface StateStoreSpec {
+  readonly kind: string
+  readonly name: string
+  readonly key: SerdeSpec
+  readonly value: SerdeSpec
+  readonly persistent?: boolean
+  readonly caching?: boolean
+  readonly logging?: false | Readonly<Record<string, string>>
+  readonly maxEntries?: number
+  readonly historyMs?: number
+  readonly segmentMs?: number
+  readonly windowMs?: number
+  readonly retentionMs?: number
+  readonly retainDuplicates?: boolean
+}
+
+/** A processor of README sections 5.1 and 5.2; which of the members there are depends on it. */
+export interface ProcessorSpec {
+  readonly proc: string
+  readonly store?: string
+  readonly ownStores?: readonly StateStoreSpec[]
+  readonly logInit?: boolean
+  readonly key?: Expression
+  readonly value?: Expression
+  readonly ts?: Expression
+  readonly to?: string
+  readonly routes?: readonly { readonly when: Expression; readonly to: string }[]
+  readonly otherwise?: string
+  readonly n?: number
+  readonly when?: Expression
+  readonly message?: string
+  readonly by?: Expression
+  readonly windowMs?: number
+  readonly intervalMs?: number
+  readonly type?: 'stream' | 'wall'
+  readonly startMs?: number
+  readonly reset?: boolean
+  readonly cancelAfter?: number
+  readonly ttlMs?: number
+  readonly group?: Expression
+  readonly score?: Expression
+  readonly joiner?: Expression
+  readonly forward?: boolean
+  readonly next?: Expression
+  readonly remove?: readonly string[]
+  readonly add?: HeaderList
+  readonly copy?: boolean
+}
+
+/** A transformer of README section 5.3. */
+export interface TransformerSpec {
+  readonly xf: string
+  readonly value?: Expression
+  readonly store?: string
+  readonly ownStores?: readonly StateStoreSpec[]
+}
+
 export interface StepArgs {
+  readonly processor?: ProcessorSpec
+  readonly transformer?: TransformerSpec
+  readonly stores?: readonly string[]
+  readonly store?: StateStoreSpec
+  /** Processor API steps (README section 6). */
+  readonly name?: string
+  readonly parents?: readonly string[]
+  readonly processors?: readonly string[]
+  readonly processorName?: string
+  readonly reset?: ConsumedSpec['reset']
+  readonly timestampExtractor?: ConsumedSpec['timestampExtractor']
+  readonly partitioner?: PartitionerSpec
+  readonly value?: SerdeSpec
   readonly branches?: readonly BranchSpec[]
   readonly default?: BranchSpec
   readonly repartitioned?: RepartitionedSpec
-  /** Of a branch of a split. */
-  readonly key?: string
+  /** Of a branch of a split its name, of a Processor API step a serde. */
+  readonly key?: SerdeSpec
   readonly topics?: readonly string[]
   readonly pattern?: string
   readonly topic?: string
@@ -149,7 +220,6 @@ export interface StepArgs {
   readonly untilWindowCloses?: boolean
   readonly untilTimeLimitMs?: number
   readonly buffer?: BufferSpec
-  readonly name?: string
   readonly named?: string
   readonly consumed?: ConsumedSpec
   readonly produced?: ProducedSpec
@@ -255,6 +325,10 @@ export interface Observations<E> {
   readonly stores?: Readonly<Record<string, { readonly kind: string; readonly entries?: readonly unknown[] }>>
   readonly probes?: readonly unknown[]
   readonly dropped?: number
+  /** Names that a recording processor wrapper was asked for. */
+  readonly wrapped?: readonly string[]
+  readonly startLog?: readonly string[]
+  readonly closeLog?: readonly string[]
 }
 
 export interface SubTopologyTopics {

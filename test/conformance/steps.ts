@@ -31,7 +31,9 @@ import {
   tableJoinedOf,
   topicExtractorOf,
 } from './options.ts'
+import { fixedKeyProcessorOf, type ProcessorScene, processorOf, transformerOf } from './processors.ts'
 import type { BranchSpec, Expression, NestedSteps, Step, StepArgs, WindowsSpec } from './scenario.ts'
+import { storeOf } from './stores.ts'
 import { Pair, show } from './values.ts'
 import { joinWindowsOf, windowsOf } from './windows.ts'
 
@@ -49,9 +51,9 @@ export type Kind =
   | 'split'
 
 /** What the steps of one scenario share. */
-export interface Scene {
+export interface Scene extends ProcessorScene {
   readonly builder: StreamsBuilder<unknown, unknown>
-  /** Lines of foreach and peek. */
+  /** Lines of foreach, peek and processors. */
   readonly log: string[]
   /** What the steps so far gave; a split adds what its branches' own steps give. */
   readonly drawn: Map<string, Drawn>
@@ -204,6 +206,12 @@ const streamVerbs: Readonly<Record<string, Verb>> = {
   'leftJoin global table': onStream('stream', (stream, args, _scene, other) =>
     stream.leftJoin(other as Global, byKeyAndValue(args.mapper), byBothSides(args), namedOf(args)),
   ),
+  process: onStream('stream', (stream, { processor = { proc: 'forward' }, stores, ...args }, scene) =>
+    stream.process(processorOf(processor, scene), { ...namedOf(args), ...(stores === undefined ? {} : { stores }) }),
+  ),
+  processValues: onStream('stream', (stream, { processor = { proc: 'fixedMap' }, stores, ...args }, scene) =>
+    stream.processValues(fixedKeyProcessorOf(processor, scene), { ...namedOf(args), ...(stores === undefined ? {} : { stores }) }),
+  ),
   toTable: onStream('table', (stream, args) => stream.toTable(aggregatedOf(args) as Parameters<Stream['toTable']>[0])),
   to: onStream(undefined, (stream, args) =>
     stream.to(args.extractor ? topicExtractorOf(args.extractor) : (args.topic ?? ''), producedOf(args.produced)),
@@ -217,6 +225,10 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
       builder.stream(pattern === undefined ? topics : new RegExp(pattern), consumed && consumedOf(consumed)),
     ),
     globalTable: onBuilder('global table', (_on, args, { builder }) => builder.globalTable(args.topic ?? '', consumedTableOf(args))),
+    addStateStore: {
+      gives: undefined,
+      draw: (_on, { store }, { builder }) => store && builder.addStateStore(storeOf(store)),
+    },
     table: onBuilder('table', (_on, args, { builder }) => builder.table(args.topic ?? '', consumedTableOf(args))),
   },
   stream: streamVerbs,
@@ -226,6 +238,9 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     filterNot: onTable('table', (table, args) => table.filterNot(predicate(args.predicate), aggregatedOf(args))),
     mapValues: onTable('table', (table, args) =>
       table.mapValues(byValue(args), aggregatedOf(args) as Parameters<typeof table.mapValues>[1]),
+    ),
+    transformValues: onTable('table', (table, { transformer = { xf: 'expr' }, stores, ...args }, scene) =>
+      table.transformValues(transformerOf(transformer, scene), { ...aggregatedOf(args), ...(stores === undefined ? {} : { stores }) }),
     ),
     'join table': onTable('table', (table, args, _scene, other) => table.join(other as Table, byBothSides(args), tableJoinOf(args))),
     'leftJoin table': onTable('table', (table, args, _scene, other) =>

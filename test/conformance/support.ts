@@ -1,8 +1,11 @@
 import { handlersKnown } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
-import type { MaterializedSpec, Probe, Scenario, SerdeSpec, Step } from './scenario.ts'
+import { isKnownProcessor } from './processors.ts'
+import type { MaterializedSpec, Probe, Scenario, SerdeSpec, Step, StepArgs } from './scenario.ts'
 import { missingSerde } from './serdes.ts'
 import { type Kind, verbOf } from './steps.ts'
+import { knownStores } from './stores.ts'
+import { topologySteps } from './topology-steps.ts'
 
 /** What a scenario needs and the project, or this interpreter, does not have yet. */
 export interface Missing {
@@ -11,25 +14,15 @@ export interface Missing {
   readonly features: readonly string[]
 }
 
-/** Vectors that show what we do otherwise on purpose (docs/architecture.md), by the reason. */
-const otherwise: Readonly<Record<string, string>> = {
-  'windows-session/basic-aggregate-plain/random-0': 'sessions past their retention that are joined all the same',
-  'suppress/closes-session-unbounded/random-0': 'sessions past their retention that are joined all the same',
-  'suppress/closes-session-shut-down/random-0': 'sessions past their retention that are joined all the same',
-  'suppress/closes-session-max-bytes/random-0': 'sessions past their retention that are joined all the same',
-  'cogroup/repartitioned-named/random-0': 'equal partition counts above the repartition topics of a cogroup',
-  'naming/cogroup-none': 'equal partition counts above the repartition topics of a cogroup',
-  'random-topologies/64': 'equal partition counts above a cogroup that is joined by foreign key',
-}
-
 export const missingIn = (scenario: Scenario): Missing => {
-  const reason = otherwise[scenario.name]
-  if (reason !== undefined) return { verbs: [], features: [reason] }
-  if (scenario.api === 'topology') return { verbs: [], features: ['Processor API'] }
-  const missing = missingVerbs(scenario.topology)
+  const missing = scenario.api === 'topology' ? missingTopologySteps(scenario.topology) : missingVerbs(scenario.topology)
   const features = [...configFeatures(scenario), ...stepFeatures(scenario), ...expectationFeatures(scenario, missing.length > 0)]
   return { verbs: missing, features: [...new Set(features)] }
 }
+
+const missingTopologySteps = (steps: readonly Step[]): readonly string[] => [
+  ...new Set(steps.flatMap(({ op }) => (Object.hasOwn(topologySteps, op) ? [] : [op]))),
+]
 
 /** Steps below a missing verb cannot be judged, as nobody knows what they are called on; those next to it are. */
 const missingVerbs = (steps: readonly Step[]): readonly string[] => {
@@ -63,6 +56,7 @@ const knownConfig = new Set([
   'topology.optimization',
   'ensure.explicit.internal.resource.naming',
   'dsl.store.suppliers.class',
+  'processor.wrapper.class',
   'errors.dead.letter.queue.topic.name',
   'processing.exception.handler.global.enabled',
 ])
@@ -91,9 +85,18 @@ const stepFeatures = ({ topology }: Scenario): readonly string[] =>
       ...serdeFeatures([consumed, produced, grouped, materialized].flatMap(({ key, value }) => [key, value])),
       ...(typeof extractor === 'string' && !Object.hasOwn(timestampExtractors, extractor) ? [`timestamp extractor ${extractor}`] : []),
       ...storeFeatures(materialized),
+      ...processorFeatures(args),
       ...(op === 'windowedBy' && args.windows && !knownWindows.has(args.windows.type) ? [`${args.windows.type} windows`] : []),
     ]
   })
+
+/** Processors and stores that the interpreter does not know. */
+const processorFeatures = ({ processor, transformer, store }: StepArgs): readonly string[] => [
+  ...(processor && !isKnownProcessor(processor.proc) ? [`processor ${processor.proc}`] : []),
+  ...[store, ...(processor?.ownStores ?? []), ...(transformer?.ownStores ?? [])].flatMap((it) =>
+    it && !knownStores.has(it.kind) ? [`${it.kind} store`] : [],
+  ),
+]
 
 /** Kafka's in-memory key-value supplier and its timestamped ones make the store that we have; others are other stores. */
 const storeFeatures = ({ supplier }: MaterializedSpec): readonly string[] => {
@@ -119,6 +122,9 @@ const observed = new Set([
   'stores',
   'probes',
   'dropped',
+  'wrapped',
+  'startLog',
+  'closeLog',
 ])
 
 /** Parts of the expectations that come with a missing verb (`branches` with `split`) are not told apart from it. */

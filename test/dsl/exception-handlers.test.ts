@@ -90,7 +90,7 @@ describe.each(modes)('exception handlers (new task: %s)', (mode) => {
       response: 'resume',
       deadLetters: [{ topic: 'dead', key: Buffer.from('unread'), value: Buffer.from(`${topic}@${offset}`), timestamp, headers: [] }],
     })
-    const processing: ProcessingExceptionHandler = (_context, record) => (record.value === -1 ? 'resume' : 'fail')
+    const processing: ProcessingExceptionHandler = (_context, record) => (record?.value === -1 ? 'resume' : 'fail')
     const handlers = { 'deserialization.exception.handler': reading, 'processing.exception.handler': processing }
     const { sums, letters } = await run(mode, handlers, [good(5), Buffer.from([1]), good(-1), good(1)])
     expect(sums).toEqual([5, 6])

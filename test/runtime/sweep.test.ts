@@ -15,6 +15,9 @@ it.each([
   ['an unanswered bell', item({ checkpoint: checkpoint(5), bells: { words: 6 } }), true],
   ['a bell of a task without a checkpoint', item({ bells: { words: 1 } }), true],
   ['a lease that holds, whatever was rung', item({ lease: lease(nowMs), bells: { words: 9 } }), false],
+  ['a task that is to be woken later', item({ checkpoint: { ...checkpoint(5), wakeMs: nowMs + 1 } }), false],
+  ['a task that is to be woken now', item({ checkpoint: { ...checkpoint(5), wakeMs: nowMs } }), true],
+  ['a task that is not to be woken any more', item({ checkpoint: { ...checkpoint(5), wakeMs: 0 } }), false],
   ['a lease that has expired', item({ lease: lease(nowMs - 1) }), true],
 ] as const)('decides for %s', (_what, task, needed) => {
   expect(needsTick(task, { nowMs, partition: 0 })).toBe(needed)

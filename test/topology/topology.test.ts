@@ -36,7 +36,7 @@ const store = (name: string): StoreSpec => ({
 })
 const topologyOf = (...nodes: readonly (SourceNode | ProcessorNode | SinkNode)[]) => {
   const topology = new Topology()
-  for (const name of ['s', 't']) topology.addStateStore(store(name))
+  for (const name of ['s', 't']) topology.addStore(store(name))
   for (const node of nodes) topology.add(node)
   return topology
 }
@@ -58,7 +58,7 @@ describe('a topology', () => {
     ['a topic twice', [source('a', 'ta'), source('b', 'tb', 'ta')], 'Topic ta has already been registered by another source.'],
     ['a source without topics', [source('a')], 'topics cannot be empty'],
     ['a node without parents', [processor('p', [])], 'predecessorNames cannot be empty'],
-    ['a parent that is not there', [processor('p', ['a'])], 'Predecessor processor a is not added yet for p'],
+    ['a parent that is not there', [processor('p', ['a'])], 'Parent node a is unknown.'],
     ['a sink as parent', [source('a', 'ta'), sink('z', ['a']), processor('p', ['z'])], 'Sink z cannot be used a parent.'],
     ['a store that is not there', [source('a', 'ta'), processor('p', ['a'], ['u'])], 'StateStore u is not added yet.'],
     [
@@ -79,11 +79,9 @@ describe('a topology', () => {
 
   it('refuses a second store of one name, but not the same one again', () => {
     const [topology, one] = [new Topology(), store('s')]
-    topology.addStateStore(one)
-    topology.addStateStore(one)
-    expect(() => topology.addStateStore(store('s'))).toThrow(
-      'Invalid topology: A different StateStore has already been added with the name s',
-    )
+    topology.addStore(one)
+    topology.addStore(one)
+    expect(() => topology.addStore(store('s'))).toThrow('Invalid topology: A different StateStore has already been added with the name s')
   })
 
   it('knows its user topics, and has a fingerprint that changes with it', () => {

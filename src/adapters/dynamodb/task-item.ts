@@ -16,7 +16,8 @@ type Update = Pick<
 >
 
 /**
- * The task item: `q` seq, `g` generation, `o` ends of the log, `p:<topic>` positions, `w` token, `s` source, `e` expiry of
+ * The task item: `q` seq, `g` generation, `o` ends of the log, `p:<topic>` positions, `k` when to
+ * wake it, `w` token, `s` source, `e` expiry of
  * the lease, `b:<topic>` bells. Every change is one conditional UpdateItem, so any of them may be repeated.
  */
 export function createTaskItems(requests: Requests) {
@@ -119,12 +120,13 @@ function releaseUpdate({ token, checkpoint, sources, handover }: ReleaseRequest)
   return write.update({ UpdateExpression, ConditionExpression: conditions.join(' AND ') })
 }
 
-function checkpointSets(write: ReturnType<typeof createExpression>, { seq, gen, ends, positions }: Checkpoint): string[] {
+function checkpointSets(write: ReturnType<typeof createExpression>, { seq, gen, ends, positions, wakeMs }: Checkpoint): string[] {
   const log = Object.entries(ends).map(([topic, offset]) => [topic, { N: String(offset) }] as const)
   return [
     `q = ${write.value(':q', { N: String(seq) })}`,
     `g = ${write.number(gen)}`,
     `o = ${write.value(':o', { M: Object.fromEntries(log) })}`,
+    ...(wakeMs === undefined ? [] : [`k = ${write.number(wakeMs)}`]),
     ...Object.entries(positions).map(([topic, offset]) => `${write.name(`p:${topic}`)} = ${write.number(offset)}`),
   ]
 }
@@ -156,14 +158,20 @@ function createExpression() {
 }
 
 function itemOf(attributes: Attributes): TaskItem {
-  const { q, g, o, w, s, e } = attributes
+  const { q, g, o, k, w, s, e } = attributes
   const numbers = (prefix: string) =>
     Object.entries(attributes).flatMap(([name, value]) =>
       name.startsWith(prefix) ? [[name.slice(prefix.length), Number(value.N)] as const] : [],
     )
   const ends = Object.entries(o?.M ?? {}).map(([topic, offset]) => [topic, Number(offset.N)] as const)
   return {
-    checkpoint: q && { seq: Number(q.N), gen: Number(g?.N), ends: Object.fromEntries(ends), positions: Object.fromEntries(numbers('p:')) },
+    checkpoint: q && {
+      seq: Number(q.N),
+      gen: Number(g?.N),
+      ends: Object.fromEntries(ends),
+      positions: Object.fromEntries(numbers('p:')),
+      ...(k && { wakeMs: Number(k.N) }),
+    },
     bells: Object.fromEntries(numbers('b:')),
     lease: w && { token: w.S ?? '', source: s?.S ?? '', expiresAtMs: Number(e?.N) },
   }

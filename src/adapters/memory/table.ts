@@ -102,8 +102,9 @@ function createTaskItems() {
   return { read, acquire, ring, release, checkpoint }
 }
 
-/** Positions of topics that a checkpoint does not name stay, as single attributes of an item do. */
+/** What a checkpoint does not name stays, as single attributes of an item do. */
 const merge = (current: Checkpoint | undefined, next: Checkpoint): Checkpoint => ({
+  ...(current?.wakeMs === undefined ? {} : { wakeMs: current.wakeMs }),
   ...next,
   positions: { ...current?.positions, ...next.positions },
 })

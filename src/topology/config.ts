@@ -1,7 +1,8 @@
 import { StreamsError } from '../errors.ts'
 import { defaultHandlers, type ExceptionHandlers } from '../processor/exception-handlers.ts'
+import type { ProcessorWrapper } from '../processor/processor.ts'
 import type { Serde } from '../serde/serde.ts'
-import type { TimestampExtractor } from '../topology/nodes.ts'
+import type { TimestampExtractor } from './nodes.ts'
 
 /** Stands for "no default serde configured" in types. */
 export interface NoDefault {
@@ -24,6 +25,8 @@ export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'errors.dead.letter.queue.topic.name'?: string
   /** KIP-1270: the processing handler is asked for the processors of global stores too. Default false: their errors stop the application. */
   readonly 'processing.exception.handler.global.enabled'?: boolean
+  /** Stands between every node and its processor (KIP-1112). */
+  readonly 'processor.wrapper.class'?: ProcessorWrapper
   /** KIP-1111: `build` refuses generated names of stores and of internal topics. */
   readonly 'ensure.explicit.internal.resource.naming'?: boolean
 }

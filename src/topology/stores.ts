@@ -1,0 +1,173 @@
+import { StreamsError } from '../errors.ts'
+import type {
+  KeyValueStore,
+  SessionStore,
+  SessionStoreWithHeaders,
+  StateStore,
+  StoreBuilder,
+  TimestampedKeyValueStore,
+  TimestampedKeyValueStoreWithHeaders,
+  TimestampedWindowStore,
+  TimestampedWindowStoreWithHeaders,
+  WindowStore,
+} from '../processor/store.ts'
+import type { Serde } from '../serde/serde.ts'
+import { checkName } from './naming.ts'
+import type { Holds, KeyValueStoreSpec, SessionStoreSpec, StoreSpec, WindowStoreSpec } from './nodes.ts'
+
+/** What every store of a processor takes (P-10). */
+export interface StoreOptions<K, V> {
+  readonly keySerde: Serde<K>
+  readonly valueSerde: Serde<V>
+  /** Default false: the changelog gets every write; true: the last one per key and commit. */
+  readonly caching?: boolean
+  /** Topic configuration for the changelog; false: no changelog, what is lost with the table is lost. Default: a changelog. */
+  readonly logging?: false | Readonly<Record<string, string>>
+}
+
+export interface LruOptions<K, V> extends StoreOptions<K, V> {
+  /** The least recently used entry beyond so many goes. Keep it small: the order of use is part of every commit record. */
+  readonly maxEntries: number
+}
+
+export interface WindowStoreOptions<K, V> extends StoreOptions<K, V> {
+  readonly windowSizeMs: number
+  /** Windows that begin earlier than this before the latest one are forgotten. */
+  readonly retentionMs: number
+  /** Every put adds an entry. */
+  readonly retainDuplicates?: boolean
+  /** As in {@link SessionStoreOptions}. */
+  readonly segmentIntervalMs?: number
+}
+
+export interface SessionStoreOptions<K, V> extends StoreOptions<K, V> {
+  /** Sessions that end earlier than this before the latest one are forgotten. */
+  readonly retentionMs: number
+  /**
+   * Reads of many keys go by spans of time of this length and in each by key; default 1, by time. Kafka's persistent stores have
+   * spans of half the retention time, but at least a minute.
+   */
+  readonly segmentIntervalMs?: number
+}
+
+/** A builder is the store's declaration itself; only its type tells what processors get. */
+type Built<S extends StateStore> = StoreBuilder<S>
+
+/** The declaration behind a builder. */
+export const specOf = (builder: StoreBuilder<StateStore>): StoreSpec => {
+  if ('kind' in builder && 'keySerde' in builder) return builder as unknown as StoreSpec
+  throw new StreamsError('CONFIG_INVALID', `The builder of store "${builder.name}" was not made by Stores`)
+}
+
+const build = <S extends StateStore>(spec: StoreSpec): Built<S> => Object.freeze(spec) as unknown as Built<S>
+
+const factsOf = <K, V>(name: string, { keySerde, valueSerde, caching = false, logging = {} }: StoreOptions<K, V>) => ({
+  name: checkName(name),
+  keySerde,
+  valueSerde,
+  caching,
+  logging,
+  named: true,
+})
+
+const segmentsOf = ({ segmentIntervalMs }: { readonly segmentIntervalMs?: number }) =>
+  segmentIntervalMs === undefined ? {} : { segmentIntervalMs }
+
+const keyValue = <K, V>(holds: Holds, name: string, options: StoreOptions<K, V>): KeyValueStoreSpec => ({
+  kind: 'key-value',
+  holds,
+  ...factsOf(name, options),
+})
+
+const window = <K, V>(holds: Holds, name: string, options: WindowStoreOptions<K, V>): WindowStoreSpec => {
+  const { windowSizeMs, retentionMs, retainDuplicates = false } = options
+  const refuse = (why: string): never => {
+    throw new StreamsError('CONFIG_INVALID', `Window store ${name}: ${why}`)
+  }
+  if (retentionMs < 0) refuse(`retentionMs cannot be negative, it is ${retentionMs}`)
+  if (windowSizeMs < 0) refuse(`windowSizeMs cannot be negative, it is ${windowSizeMs}`)
+  if (windowSizeMs > retentionMs) refuse(`the retention time must be no smaller than its window size: ${retentionMs} < ${windowSizeMs} ms`)
+  if (retainDuplicates && options.caching) refuse('a store that retains duplicates cannot be cached')
+  return { kind: 'window', holds, windowSizeMs, retentionMs, retainDuplicates, ...factsOf(name, options), ...segmentsOf(options) }
+}
+
+const sessions = <K, V>(holds: 'values' | 'headers', name: string, options: SessionStoreOptions<K, V>): SessionStoreSpec => {
+  const { retentionMs } = options
+  if (retentionMs < 0)
+    throw new StreamsError('CONFIG_INVALID', `Session store ${name}: retentionMs cannot be negative, it is ${retentionMs}`)
+  return { kind: 'session', holds, retentionMs, ...factsOf(name, options), ...segmentsOf(options) }
+}
+
+const lru = <K, V>(name: string, options: LruOptions<K, V>): KeyValueStoreSpec => {
+  const { maxEntries } = options
+  if (Number.isInteger(maxEntries) && maxEntries >= 1) return { ...keyValue('values', name, options), maxEntries }
+  throw new StreamsError('CONFIG_INVALID', `LRU store ${name}: maxEntries is at least 1, not ${maxEntries}`)
+}
+
+/**
+ * Declares stores for processors (Kafka's `Stores`, P-08, P-09). All of them are rows of the state table with a changelog: what is
+ * on a disk or in memory in Kafka Streams is the same here. Windows and sessions are forgotten exactly at their retention time.
+ *
+ * @example
+ * ```ts
+ * import { Serdes, type Processor, Stores, StreamsBuilder } from 'millrace'
+ * import { TopologyTestDriver } from 'millrace/testing'
+ *
+ * const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
+ * const seen = Stores.keyValueStore('seen', { keySerde: Serdes.string, valueSerde: Serdes.long })
+ * const builder = new StreamsBuilder()
+ * builder.addStateStore(seen)
+ * builder
+ *   .stream('orders', strings)
+ *   .process<string, string>(
+ *     () => {
+ *       let take: (id: string) => boolean | Promise<boolean>
+ *       let pass: (record: Parameters<Processor<string, string, string, string>['process']>[0]) => unknown
+ *       return {
+ *         init: (context) => {
+ *           const store = context.getStateStore(seen)
+ *           take = async (id) => (await store.putIfAbsent(id, context.currentStreamTimeMs())) === null
+ *           pass = (record) => context.forward(record)
+ *         },
+ *         process: async (record) => {
+ *           if (await take(record.key)) await pass(record)
+ *         },
+ *       }
+ *     },
+ *     { stores: ['seen'] },
+ *   )
+ *   .to('new-orders', strings)
+ *
+ * await using driver = new TopologyTestDriver(builder.build())
+ * const orders = driver.createInputTopic('orders', strings)
+ * await orders.pipeInput('a', 'first')
+ * await orders.pipeInput('a', 'again')
+ * driver.createOutputTopic('new-orders', strings).readRecords().map((it) => it.value) // => ['first']
+ * ```
+ */
+export const Stores = Object.freeze({
+  keyValueStore: <K, V>(name: string, options: StoreOptions<K, V>): StoreBuilder<KeyValueStore<K, V>> =>
+    build(keyValue('values', name, options)),
+  timestampedKeyValueStore: <K, V>(name: string, options: StoreOptions<K, V>): StoreBuilder<TimestampedKeyValueStore<K, V>> =>
+    build(keyValue('timestamped', name, options)),
+  /** KIP-1271. */
+  timestampedKeyValueStoreWithHeaders: <K, V>(
+    name: string,
+    options: StoreOptions<K, V>,
+  ): StoreBuilder<TimestampedKeyValueStoreWithHeaders<K, V>> => build(keyValue('headers', name, options)),
+  lruMap: <K, V>(name: string, options: LruOptions<K, V>): StoreBuilder<KeyValueStore<K, V>> => build(lru(name, options)),
+  windowStore: <K, V>(name: string, options: WindowStoreOptions<K, V>): StoreBuilder<WindowStore<K, V>> =>
+    build(window('values', name, options)),
+  timestampedWindowStore: <K, V>(name: string, options: WindowStoreOptions<K, V>): StoreBuilder<TimestampedWindowStore<K, V>> =>
+    build(window('timestamped', name, options)),
+  /** KIP-1271. */
+  timestampedWindowStoreWithHeaders: <K, V>(
+    name: string,
+    options: WindowStoreOptions<K, V>,
+  ): StoreBuilder<TimestampedWindowStoreWithHeaders<K, V>> => build(window('headers', name, options)),
+  sessionStore: <K, V>(name: string, options: SessionStoreOptions<K, V>): StoreBuilder<SessionStore<K, V>> =>
+    build(sessions('values', name, options)),
+  /** KIP-1271. */
+  sessionStoreWithHeaders: <K, V>(name: string, options: SessionStoreOptions<K, V>): StoreBuilder<SessionStoreWithHeaders<K, V>> =>
+    build(sessions('headers', name, options)),
+})

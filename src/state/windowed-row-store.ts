@@ -33,13 +33,17 @@ const behindKey = Buffer.alloc(17, 0xff)
 export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
   readonly #options: WindowedRowStoreOptions<K, V>
   readonly #latestName: string
+  /** Of the windows that were written. */
   #latest: number
+  /** Of all windows, those that are only cached too. */
+  #newest: number
 
   constructor(options: WindowedRowStoreOptions<K, V>) {
     super(options)
     this.#options = options
     this.#latestName = `${options.name}/latest-window`
     this.#latest = options.remembered.get(this.#latestName) ?? -1
+    this.#newest = this.#latest
   }
 
   /**
@@ -60,6 +64,11 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     return timeOf(window) <= this.#latest - retentionMs
   }
 
+  override put(key: StoredWindow<K>, value: Held<V> | null): void {
+    this.#newest = Math.max(this.#newest, this.#options.timeOf(key.window))
+    super.put(key, value)
+  }
+
   protected override beforeWrite({ window, sequence }: StoredWindow<K>, lives: boolean): void {
     // where duplicates are kept a deletion only says that there is no row
     if (lives || sequence === undefined) this.observe(window)
@@ -75,7 +84,7 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
 
   /** The rows of one key from one window to another, both inclusive, in the order of the store. */
   windowsOf(key: K, from: Window, to: Window): Awaitable<Entries<StoredWindow<K>, Held<V>>> {
-    if (this.#options.timeOf(from) > this.#latest) return []
+    if (this.#options.timeOf(from) > this.#newest) return []
     return andThen(this.rangeOf(this.boundsOf(key, from, to)), (found) => {
       // between two windows of a key there may be windows of a longer key that begins like it
       const bytes = this.innerBytes(key)
@@ -85,7 +94,7 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
 
   /** Where {@link windowsOf} looks: up to the key's last row if there are none behind the window, as what was read once is not read again. */
   boundsOf(key: K, from: Window, to: Window): { readonly from: Uint8Array; readonly to: Uint8Array } {
-    const window = this.#options.timeOf(to) < this.#latest ? to : { startMs: Number.MAX_SAFE_INTEGER, endMs: Number.MAX_SAFE_INTEGER }
+    const window = this.#options.timeOf(to) < this.#newest ? to : { startMs: Number.MAX_SAFE_INTEGER, endMs: Number.MAX_SAFE_INTEGER }
     return { from: this.keyBytes({ key, window: from }), to: this.keyBytes({ key, window, sequence: 0x7fffffff }) }
   }
 

@@ -15,7 +15,9 @@ export const headerBytes = (text: string | null): Uint8Array | null => {
   return text.startsWith('base64:') ? Buffer.from(text.slice(7), 'base64') : Buffer.from(text, 'utf8')
 }
 
-export const headersJson = (headers: Headers): HeaderList => headers.map(([name, bytes]) => [name, headerText(bytes)])
+/** Our own headers on changelog records, whose names begin so, are left out: Java has none. */
+export const headersJson = (headers: Headers): HeaderList =>
+  headers.filter(([name]) => !name.startsWith('__millrace')).map(([name, bytes]) => [name, headerText(bytes)])
 
 export const headersText = (headers: Headers): string =>
   headersJson(headers)

@@ -1,11 +1,12 @@
 import { StreamsError } from '../errors.ts'
 import type { Checkpoint } from '../state/backend.ts'
 import { keyId, type Row } from '../state/rows.ts'
+import type { StoreSpec } from '../topology/nodes.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedRecord, PartitionReader } from './ports.ts'
-import { loggedRow } from './task-stores.ts'
+import { loggedRow, sourceRowIn } from './task-stores.ts'
 
 /** A row of the log's tail with the transaction that wrote it. */
 export interface TailRow extends Row {
@@ -63,12 +64,18 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
       return { store, topic, end: read.end, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
     }),
   )
-  const since = (topic: string): number | undefined => (rebuilt ? undefined : checkpoint?.positions[topic])
+  // the record of the checkpoint itself may have left the log, which is compacted
+  const checkpointed = log.records.find((record) => known !== undefined && record.offset < known)
+  const remembered = checkpointed && readCommitRecord(checkpointed.value, plan.commitTopic).times.remembered
+  const begin = (store: StoreSpec, topic: string): Begin => {
+    const since = rebuilt || (store.kind === 'versioned' && !checkpointed) ? undefined : checkpoint?.positions[topic]
+    return { topic, since, rowIn: sourceRowIn(store, since === undefined ? {} : (remembered ?? {})) }
+  }
   const fromSources = await Promise.all(
-    plan.stores.flatMap(({ name, sourceTopic: topic }) =>
-      topic === undefined
+    plan.stores.flatMap((store) =>
+      store.sourceTopic === undefined
         ? []
-        : [sourceRows(request, { topic, since: since(topic), commit, store: name }).then((rows) => [name, rows] as const)],
+        : [sourceRows(request, commit, begin(store, store.sourceTopic)).then((rows) => [store.name, rows] as const)],
     ),
   )
   return {
@@ -156,17 +163,15 @@ const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord, rowIn: 
   return [...rows.values()]
 }
 
+/** From where a topic is read in a changelog's place, and what its records are from there on. */
+interface Begin {
+  readonly topic: string
+  readonly since: number | undefined
+  readonly rowIn: RowIn
+}
+
 /** Of a store whose source topic is its changelog: what the commits since the checkpoint have read. The topic keeps what its owner wants it to. */
-const sourceRows = async (
-  request: SyncRequest,
-  {
-    topic,
-    since,
-    commit,
-    store,
-  }: { readonly topic: string; readonly since: number | undefined; readonly commit: CommitRecord; readonly store: string },
-): Promise<readonly TailRow[]> => {
-  const rowIn = rowsIn(request.plan, store)
+const sourceRows = async (request: SyncRequest, commit: CommitRecord, { topic, since, rowIn }: Begin): Promise<readonly TailRow[]> => {
   const { records } = await readLog(request, topic, { since, until: commit.positions[topic] ?? 0, expires: true })
   const rows = new Map<string, TailRow>()
   for (const { key, value, timestamp } of records) {

@@ -10,7 +10,7 @@ import { RowStore } from '../state/row-store.ts'
 import type { Row, Rows } from '../state/rows.ts'
 import { SessionRows } from '../state/session-store.ts'
 import { SuppressedRows } from '../state/suppression-buffer.ts'
-import { VersionedRows, versionRowOf } from '../state/versioned-store.ts'
+import { VersionedRows, versionRowOf, versionsOfSource } from '../state/versioned-store.ts'
 import { WindowRows } from '../state/window-store.ts'
 import { WindowedRowStore } from '../state/windowed-row-store.ts'
 import type { AnySerde, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
@@ -72,8 +72,12 @@ export const openStore = (spec: StoreSpec, options: TaskStoreOptions): TaskStore
   return { name: spec.name, rows, prefetch: (keys) => rows.prefetch(keys), ...open(spec, options) }
 }
 
-/** What stands in the changelog of a store, or in the topic that is read in its place, as its row; undefined: nothing of it is a row. */
+/** What stands in the changelog of a store as its row; undefined: it is none. */
 export const loggedRow = ({ kind }: StoreSpec, record: Row): Row | undefined => (kind === 'versioned' ? versionRowOf(record) : record)
+
+/** The same for the topic that is read in a changelog's place, from where the task knew what it remembered then. */
+export const sourceRowIn = (spec: StoreSpec, remembered: Readonly<Record<string, number>>): ((record: Row) => Row | undefined) =>
+  spec.kind === 'versioned' ? versionsOfSource(spec, remembered) : (record) => record
 
 const notCached = { typed: undefined, flush: () => undefined }
 

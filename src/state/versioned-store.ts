@@ -51,6 +51,21 @@ const versionOf = ({ value, timestamp }: Row): Version => ({
 export const versionRowOf = ({ key, value, timestamp, headers = [] }: Row): Row | undefined =>
   headers.some(([name]) => name === late[0]) ? undefined : rowOf(key, { timestamp, value })
 
+/** The same for a topic that is read in the changelog's place, record by record: nothing is marked there, times tell. */
+export const versionsOfSource = (
+  { name, historyMs }: { readonly name: string; readonly historyMs: number },
+  remembered: Readonly<Record<string, number>>,
+): ((record: Row) => Row | undefined) => {
+  let observed = remembered[timeName(name)] ?? -1
+  return ({ key, value, timestamp }) => {
+    if (timestamp < observed - historyMs) return undefined
+    observed = Math.max(observed, timestamp)
+    return rowOf(key, { timestamp, value })
+  }
+}
+
+const timeName = (store: string): string => `${store}/latest-put`
+
 /**
  * Kafka's `VersionedKeyValueStore` (KIP-889, P-08) over the rows of a task. The versions of a key are read together, when it is
  * first used; what the history has left behind goes when a later version of the key is put.
@@ -66,7 +81,7 @@ export class VersionedRows<K, V> implements VersionedKeyValueStore<K, V> {
   constructor(options: VersionedStoreOptions<K, V>) {
     this.name = options.name
     this.#options = options
-    this.#timeName = `${options.name}/latest-put`
+    this.#timeName = timeName(options.name)
     this.#observed = options.remembered.get(this.#timeName) ?? -1
   }
 

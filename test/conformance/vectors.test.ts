@@ -25,6 +25,6 @@ describe.each(modes)('%s tasks do what Kafka Streams does', (mode) => {
   })
 
   it('in as many vectors as are supported', () => {
-    expect(tally(results)).toBe('1143 passed, 0 failed, 30 skipped')
+    expect(tally(results)).toBe('1204 passed, 0 failed, 30 skipped')
   })
 })

@@ -82,7 +82,14 @@ export type { Window, Windowed } from './serde/windowed.ts'
 export type { NoDefault, StreamsConfig } from './topology/config.ts'
 export { days, hours, minutes, seconds } from './topology/durations.ts'
 export type { StreamPartitioner, TimestampExtractor, TopicNameExtractor } from './topology/nodes.ts'
-export { type LruOptions, type SessionStoreOptions, type StoreOptions, Stores, type WindowStoreOptions } from './topology/stores.ts'
+export {
+  type LruOptions,
+  type SessionStoreOptions,
+  type StoreOptions,
+  Stores,
+  type VersionedStoreOptions,
+  type WindowStoreOptions,
+} from './topology/stores.ts'
 export {
   type BufferConfig,
   type EagerBufferConfig,

@@ -23,6 +23,8 @@ export interface Drawing {
   readonly names: Names
   /** Repartitions that joins without a name made, by the node above: the next such join of the stream reads the same topic. */
   readonly joinRepartitions: Map<LogicalNode, LogicalNode>
+  /** Stores of the DSL hold headers (KIP-1285). */
+  readonly holdsHeaders: boolean
   keySerde(given: AnySerde | undefined, what: string): AnySerde
   valueSerde(given: AnySerde | undefined, what: string): AnySerde
   /** A table becomes a stream and a stream a table: this turn of the circle comes in by parameter, so that the files do not import each other. */
@@ -30,12 +32,13 @@ export interface Drawing {
 }
 
 export const createDrawing = (
-  defaults: { readonly key?: AnySerde | undefined; readonly value?: AnySerde | undefined },
+  defaults: { readonly key?: AnySerde | undefined; readonly value?: AnySerde | undefined; readonly holdsHeaders?: boolean },
   newStream: Drawing['newStream'],
 ): Drawing => ({
   graph: createLogicalGraph(),
   names: createNames(),
   joinRepartitions: new Map(),
+  holdsHeaders: defaults.holdsHeaders ?? false,
   keySerde: (given, what) => given ?? defaults.key ?? missingSerde(what),
   valueSerde: (given, what) => given ?? defaults.value ?? missingSerde(what),
   newStream,

@@ -42,7 +42,7 @@ export const keyValueStore = <K, V>(
   }
   if (versioned)
     return { ...facts, kind: 'versioned', holds: 'versions', historyMs: checkHistory(versioned.historyRetentionMs), caching: false }
-  return { ...facts, kind: 'key-value', holds: 'timestamped', caching }
+  return { ...facts, kind: 'key-value', holds: drawing.holdsHeaders ? 'headers' : 'timestamped', caching }
 }
 
 const checkHistory = (ms: number): number => {

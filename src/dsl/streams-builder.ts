@@ -62,7 +62,9 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
 
   constructor(config: StreamsConfig<DK, DV> = {}) {
     this.#config = config
-    this.#drawing = createDrawing({ key: config['default.key.serde'], value: config['default.value.serde'] }, (place) => new KStream(place))
+    const defaults = { key: config['default.key.serde'], value: config['default.value.serde'] }
+    const holdsHeaders = config['dsl.store.format'] === 'HEADERS'
+    this.#drawing = createDrawing({ ...defaults, holdsHeaders }, (place) => new KStream(place))
   }
 
   /** A stream from one topic, several topics, or all that match a pattern (D-01). The same topics again give the same source. */

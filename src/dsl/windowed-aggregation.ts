@@ -101,6 +101,7 @@ export const windowedStore = (
   },
 ): StoreSpec => ({
   ...kind,
+  ...(drawing.holdsHeaders ? { holds: 'headers' } : {}),
   name,
   keySerde: drawing.keySerde(keySerde, `the key of store ${name}`),
   valueSerde: drawing.valueSerde(valueSerde, `the value of store ${name}`),

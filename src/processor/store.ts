@@ -146,6 +146,8 @@ export interface VersionedKeyValueStore<K, V> extends StateStore {
   delete(key: K, timestamp: number): Awaitable<VersionedRecord<V> | null>
   /** The latest version, or the one that held at a time. Of times before the history only what holds to this day is known. */
   get(key: K, asOfMs?: number): Awaitable<VersionedRecord<V> | null>
+  /** The versions that held at some time between two, both inclusive, earliest first (Kafka's `MultiVersionedKeyQuery`, KIP-968). */
+  getVersions(key: K, fromMs?: number, toMs?: number): Awaitable<readonly VersionedRecord<V>[]>
 }
 
 /** Where a join keeps the records of its stream until stream time is beyond their grace period (KIP-923). */

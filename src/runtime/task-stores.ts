@@ -124,7 +124,8 @@ const rowStoreOptions = (spec: StoreSpec, { changelog, rows, holder }: TaskStore
   caching: spec.caching,
   rows,
   holder,
-  keepsHeaders: spec.logsHeaders || ('holds' in spec && spec.holds === 'headers'),
+  logsHeaders: spec.logsHeaders === true,
+  holdsHeaders: 'holds' in spec && spec.holds === 'headers',
 })
 
 const windowedRows = (spec: WindowStoreSpec | SessionStoreSpec, options: TaskStoreOptions, timeOf: (window: Window) => number) =>

@@ -26,8 +26,10 @@ export interface RowStoreOptions<K, V> {
   readonly caching: boolean
   readonly rows: Rows
   readonly holder: ContextHolder
-  /** Rows have headers: their own where the value has some, else those of the record that writes or deletes. */
-  readonly keepsHeaders?: boolean
+  /** Rows have the headers of the record that writes or deletes. */
+  readonly logsHeaders?: boolean
+  /** Values have headers of their own; a deletion has those of the record that deletes. */
+  readonly holdsHeaders?: boolean
 }
 
 /** A row as the user's objects; headers only where the store holds them. */
@@ -195,12 +197,13 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
 
   #headersOf({ headers }: Held<V>, context: RecordContext | undefined): { readonly headers?: Headers } {
     if (headers !== undefined) return { headers }
-    return this.#options.keepsHeaders && context && context.headers.length > 0 ? { headers: context.headers } : {}
+    return this.#options.logsHeaders && context && context.headers.length > 0 ? { headers: context.headers } : {}
   }
 
   #tombstone(key: Uint8Array, context: RecordContext | undefined): Row {
     const deleted = { key, value: null, timestamp: context?.timestamp ?? 0 }
-    return this.#options.keepsHeaders && context ? { ...deleted, headers: context.headers } : deleted
+    const { logsHeaders, holdsHeaders } = this.#options
+    return (logsHeaders || holdsHeaders) && context ? { ...deleted, headers: context.headers } : deleted
   }
 
   #read(row: Row | null): Held<V> | null {

@@ -89,6 +89,16 @@ export class VersionedRows<K, V> implements VersionedKeyValueStore<K, V> {
     return andThen(this.#versions(this.#keyBytes(key)), (versions) => this.#found(versions, asOfMs))
   }
 
+  getVersions(key: K, fromMs = 0, toMs = Number.MAX_SAFE_INTEGER): Awaitable<readonly VersionedRecord<V>[]> {
+    return andThen(this.#versions(this.#keyBytes(key)), (versions) =>
+      versions.flatMap(({ timestamp }, at) => {
+        const held = timestamp <= toMs && (versions[at + 1]?.timestamp ?? Number.POSITIVE_INFINITY) > fromMs
+        const record = held ? this.#record(versions, at) : null
+        return record === null ? [] : [record]
+      }),
+    )
+  }
+
   put(key: K, value: V | null, timestamp: number): Awaitable<number> {
     const bytes = this.#keyBytes(key)
     const version = { timestamp, value: value === null ? null : this.#serialize(value) }

@@ -27,6 +27,8 @@ export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'processing.exception.handler.global.enabled'?: boolean
   /** Stands between every node and its processor (KIP-1112). */
   readonly 'processor.wrapper.class'?: ProcessorWrapper
+  /** `HEADERS`: processors see the DSL's stores as stores with headers (KIP-1285); the DSL itself writes none. */
+  readonly 'dsl.store.format'?: 'DEFAULT' | 'HEADERS'
   /** KIP-1111: `build` refuses generated names of stores and of internal topics. */
   readonly 'ensure.explicit.internal.resource.naming'?: boolean
 }

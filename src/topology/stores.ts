@@ -9,11 +9,12 @@ import type {
   TimestampedKeyValueStoreWithHeaders,
   TimestampedWindowStore,
   TimestampedWindowStoreWithHeaders,
+  VersionedKeyValueStore,
   WindowStore,
 } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
 import { checkName } from './naming.ts'
-import type { Holds, KeyValueStoreSpec, SessionStoreSpec, StoreSpec, WindowStoreSpec } from './nodes.ts'
+import type { Holds, KeyValueStoreSpec, SessionStoreSpec, StoreSpec, VersionedStoreSpec, WindowStoreSpec } from './nodes.ts'
 
 /** What every store of a processor takes (P-10). */
 export interface StoreOptions<K, V> {
@@ -28,6 +29,11 @@ export interface StoreOptions<K, V> {
 export interface LruOptions<K, V> extends StoreOptions<K, V> {
   /** The least recently used entry beyond so many goes. Keep it small: the order of use is part of every commit record. */
   readonly maxEntries: number
+}
+
+export interface VersionedStoreOptions<K, V> extends Omit<StoreOptions<K, V>, 'caching'> {
+  /** Versions are kept as far back as this, seen from the latest time that was put. */
+  readonly historyRetentionMs: number
 }
 
 export interface WindowStoreOptions<K, V> extends StoreOptions<K, V> {
@@ -98,6 +104,12 @@ const sessions = <K, V>(holds: 'values' | 'headers', name: string, options: Sess
   return { kind: 'session', holds, retentionMs, ...factsOf(name, options), ...segmentsOf(options) }
 }
 
+const versions = <K, V>(name: string, options: VersionedStoreOptions<K, V>): VersionedStoreSpec => {
+  const { historyRetentionMs: historyMs } = options
+  if (historyMs >= 0) return { kind: 'versioned', holds: 'versions', historyMs, ...factsOf(name, options) }
+  throw new StreamsError('CONFIG_INVALID', `Versioned store ${name}: historyRetentionMs cannot be negative, it is ${historyMs}`)
+}
+
 const lru = <K, V>(name: string, options: LruOptions<K, V>): KeyValueStoreSpec => {
   const { maxEntries } = options
   if (Number.isInteger(maxEntries) && maxEntries >= 1) return { ...keyValue('values', name, options), maxEntries }
@@ -156,6 +168,9 @@ export const Stores = Object.freeze({
     options: StoreOptions<K, V>,
   ): StoreBuilder<TimestampedKeyValueStoreWithHeaders<K, V>> => build(keyValue('headers', name, options)),
   lruMap: <K, V>(name: string, options: LruOptions<K, V>): StoreBuilder<KeyValueStore<K, V>> => build(lru(name, options)),
+  /** KIP-889. */
+  versionedKeyValueStore: <K, V>(name: string, options: VersionedStoreOptions<K, V>): StoreBuilder<VersionedKeyValueStore<K, V>> =>
+    build(versions(name, options)),
   windowStore: <K, V>(name: string, options: WindowStoreOptions<K, V>): StoreBuilder<WindowStore<K, V>> =>
     build(window('values', name, options)),
   timestampedWindowStore: <K, V>(name: string, options: WindowStoreOptions<K, V>): StoreBuilder<TimestampedWindowStore<K, V>> =>

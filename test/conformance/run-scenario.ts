@@ -5,6 +5,7 @@ import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { handlersOf } from './handlers.ts'
 import { headerBytes, headersJson } from './headers.ts'
 import { timestampExtractors } from './options.ts'
+import { answerOf } from './probes.ts'
 import type {
   EventResult,
   HeaderList,
@@ -48,6 +49,7 @@ const configOf = (scenario: Scenario, log: string[]): Config => {
       : { 'default.timestamp.extractor': timestampExtractors[extractor] as NonNullable<Config['default.timestamp.extractor']> }),
     ...(optimization === undefined ? {} : { 'topology.optimization': optimization }),
     ...handlersOf(scenario, log),
+    ...(config['dsl.store.format'] === 'HEADERS' ? { 'dsl.store.format': 'HEADERS' } : {}),
     'ensure.explicit.internal.resource.naming': config['ensure.explicit.internal.resource.naming'] === 'true',
   }
 }
@@ -83,7 +85,7 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
   const startLog = log.splice(0)
   const events = await feed(scenario, driver, log)
   const failed = events.some((event) => 'error' in event)
-  const stores = failed ? {} : { stores: await storesOf(topology, driver), probes: await probesOf(scenario, driver) }
+  const stores = failed ? {} : { stores: await storesOf(topology, driver), probes: await probesOf(scenario, topology, driver) }
   await driver.close()
   return {
     ...shape,
@@ -259,15 +261,17 @@ const storeKinds: Readonly<Record<StoreKind, string>> = {
 }
 
 /** Of versioned stores; other probes are not known (support.ts). */
-const probesOf = ({ probes = [] }: Scenario, driver: TopologyTestDriver): Promise<readonly unknown[]> =>
-  Promise.all(
-    probes.map(async ({ store, key, ts }) => {
-      const found = await driver.getVersionedKeyValueStore<unknown, unknown>(store).get(key, ts)
-      if (found === null) return null
-      // the stores that the oracle reads through do not pass on until when a version held
-      return { value: toJson(found.value), ts: found.timestamp }
-    }),
-  )
+const probesOf = async (scenario: Scenario, topology: Topology, driver: TopologyTestDriver): Promise<readonly unknown[]> => {
+  const specs = new Map(topology.subTopologies.flatMap((sub) => sub.stores).map((store) => [store.name, store]))
+  const results: unknown[] = []
+  for (const probe of scenario.probes ?? []) {
+    const spec = specs.get(probe.store)
+    if (!spec) throw new Error(`no store ${probe.store} to probe`)
+    const declared = declaredStores(scenario.topology).find(({ name }) => name === probe.store)
+    results.push(await answerOf(probe, { spec, declared }, driver))
+  }
+  return results
+}
 
 type ReadableSpec = Extract<StoreSpec, { readonly kind: 'key-value' | 'window' | 'session' }>
 

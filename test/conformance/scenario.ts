@@ -82,6 +82,12 @@ export interface Probe {
   readonly query?: string
   readonly key?: unknown
   readonly ts?: number
+  readonly keyFrom?: unknown
+  readonly keyTo?: unknown
+  readonly from?: number
+  readonly to?: number
+  readonly asOf?: number
+  readonly descending?: boolean
 }
 
 export interface Step {

@@ -6,6 +6,8 @@ import {
   type StoreBuilder,
   Stores,
   type ValueTimestampHeaders,
+  type VersionedKeyValueStore,
+  type VersionedRecord,
   type Windowed,
   type WindowStore,
 } from 'millrace'
@@ -18,6 +20,7 @@ export const knownStores: ReadonlySet<string> = new Set([
   'timestampedKeyValue',
   'headersKeyValue',
   'lru',
+  'versioned',
   'window',
   'timestampedWindow',
   'headersWindow',
@@ -52,6 +55,8 @@ export const storeOf = (spec: StateStoreSpec): StoreBuilder<StateStore> => {
       return Stores.timestampedKeyValueStoreWithHeaders(name, options)
     case 'lru':
       return Stores.lruMap(name, { ...options, maxEntries })
+    case 'versioned':
+      return Stores.versionedKeyValueStore(name, { ...options, historyRetentionMs: spec.historyMs ?? 0 })
     case 'window':
       return Stores.windowStore(name, windowed)
     case 'timestampedWindow':
@@ -129,6 +134,7 @@ export interface CommandScope {
 /** Runs a command and gives its result as JSON. */
 export const runCommand = async (command: StoreCommand, scope: CommandScope): Promise<unknown> => {
   const { kind } = scope.spec
+  if (kind === 'versioned') return versionedCommand(command, scope)
   if (kind.toLowerCase().includes('session')) return sessionCommand(command, scope)
   if (kind.toLowerCase().includes('window')) return windowCommand(command, scope)
   return keyValueCommand(command, scope)
@@ -136,6 +142,7 @@ export const runCommand = async (command: StoreCommand, scope: CommandScope): Pr
 
 const parts = ({ spec, timestamp, headers, headersJson }: CommandScope) => ({
   key: (json: unknown) => (json === null || json === undefined ? null : fromJson(spec.key, json)),
+  value: (json: unknown) => (json === null || json === undefined ? null : fromJson(spec.value, json)),
   held: (json: unknown, ts = timestamp) =>
     heldBy(spec.kind, { value: json === null || json === undefined ? null : fromJson(spec.value, json), timestamp: ts, headers }),
   json: (held: unknown) => storedJson(spec.kind, held, headersJson),
@@ -175,6 +182,28 @@ const keyValueCommand = async (command: StoreCommand, scope: CommandScope): Prom
       throw new Error(`unknown store command ${command.op}`)
   }
 }
+
+const versionedCommand = async (command: StoreCommand, scope: CommandScope): Promise<unknown> => {
+  const store = scope.store as VersionedKeyValueStore<unknown, unknown>
+  const { key, value } = parts(scope)
+  const { ts = 0 } = command
+  switch (command.op) {
+    case 'put':
+      // Java's smallest long is not exact as a number
+      return toJson(BigInt(await store.put(key(command.key), value(command.value), ts)))
+    case 'delete':
+      return versionJson(await store.delete(key(command.key), ts))
+    case 'get':
+      return versionJson(await store.get(key(command.key)))
+    case 'getAsOf':
+      return versionJson(await store.get(key(command.key), ts))
+    default:
+      throw new Error(`unknown store command ${command.op}`)
+  }
+}
+
+/** Java's stores do not pass on to processors until when a version held. */
+const versionJson = (found: VersionedRecord<unknown> | null): unknown => found && { value: toJson(found.value), ts: found.timestamp }
 
 const windowCommand = async (command: StoreCommand, scope: CommandScope): Promise<unknown> => {
   const store = scope.store as WindowStore<unknown, unknown>

@@ -1,7 +1,7 @@
 import { handlersKnown } from './handlers.ts'
 import { timestampExtractors } from './options.ts'
 import { isKnownProcessor } from './processors.ts'
-import type { MaterializedSpec, Probe, Scenario, SerdeSpec, Step, StepArgs } from './scenario.ts'
+import type { MaterializedSpec, Scenario, SerdeSpec, Step, StepArgs } from './scenario.ts'
 import { missingSerde } from './serdes.ts'
 import { type Kind, verbOf } from './steps.ts'
 import { knownStores } from './stores.ts'
@@ -56,6 +56,8 @@ const knownConfig = new Set([
   'topology.optimization',
   'ensure.explicit.internal.resource.naming',
   'dsl.store.suppliers.class',
+  'dsl.store.format',
+  'max.task.idle.ms',
   'processor.wrapper.class',
   'errors.dead.letter.queue.topic.name',
   'processing.exception.handler.global.enabled',
@@ -98,11 +100,14 @@ const processorFeatures = ({ processor, transformer, store }: StepArgs): readonl
   ),
 ]
 
-/** Kafka's in-memory key-value supplier and its timestamped ones make the store that we have; others are other stores. */
+/**
+ * Kafka's in-memory key-value supplier and its timestamped ones make the store that we have, and so do those of windows and
+ * sessions, but for a retention of their own; others are other stores.
+ */
 const storeFeatures = ({ supplier }: MaterializedSpec): readonly string[] => {
   if (
     !supplier ||
-    supplier.kind === 'versioned' ||
+    ['versioned', 'window', 'timestampedWindow', 'session'].includes(supplier.kind) ||
     supplier.kind === 'timestampedKeyValue' ||
     (supplier.kind === 'keyValue' && !supplier.persistent)
   )
@@ -128,9 +133,6 @@ const observed = new Set([
 ])
 
 /** Parts of the expectations that come with a missing verb (`branches` with `split`) are not told apart from it. */
-const expectationFeatures = ({ expect, probes = [] }: Scenario, verbsMissing: boolean): readonly string[] => [
+const expectationFeatures = ({ expect }: Scenario, verbsMissing: boolean): readonly string[] => [
   ...(verbsMissing ? [] : Object.keys(expect).filter((part) => !observed.has(part))),
-  ...(probes.every(isKnownProbe) ? [] : ['interactive queries and probes']),
 ]
-
-const isKnownProbe = ({ op = '' }: Probe): boolean => op === 'get' || op === 'getAsOf'

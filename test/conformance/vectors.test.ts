@@ -1,11 +1,25 @@
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { conform, failureLines, type Result, tally } from './conformance.ts'
+import { conform, failureLines, type Result } from './conformance.ts'
 import { type Mode, modes } from './run-scenario.ts'
 import { readVectors } from './scenario.ts'
 
 const vectors = readVectors([fileURLToPath(new URL('vectors', import.meta.url))])
 const areaOf = ({ name }: { readonly name: string }): string => name.split('/')[0] ?? name
+
+/** Local formats of Kafka Streams, which nobody else reads (F-10, F-11), and what is not there yet. */
+const notSupported: readonly string[] = [
+  'errors/processing-global-disabled: addGlobalStore',
+  'formats/headers: format headers',
+  'formats/partition-metadata-read: format partitionMetadataDecode',
+  'formats/partition-metadata: format partitionMetadata',
+  'formats/value-and-timestamp: format valueAndTimestamp',
+  'formats/value-timestamp-headers: format valueTimestampHeaders',
+  'processors/global-store-dsl/random-0: addGlobalStore',
+  'processors/global-store-logged: addGlobalStore',
+  'processors/global-timestamped: addGlobalStore',
+  'topologies/global-store/random-0: addGlobalStore',
+]
 
 const runAll = async (mode: Mode): Promise<readonly Result[]> => {
   const results: Result[] = []
@@ -24,7 +38,10 @@ describe.each(modes)('%s tasks do what Kafka Streams does', (mode) => {
     expect(failed.flatMap(failureLines)).toEqual([])
   })
 
-  it('in as many vectors as are supported', () => {
-    expect(tally(results)).toBe('1204 passed, 0 failed, 30 skipped')
+  it('in all vectors but those of formats that only stores on a disk and consumer groups have', () => {
+    const skipped = results.filter((result) => result.outcome === 'skipped')
+    expect(skipped.map(({ name, missing }) => `${name}: ${[...missing.verbs, ...missing.features].join(', ')}`).sort()).toEqual(
+      notSupported,
+    )
   })
 })

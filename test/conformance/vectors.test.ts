@@ -31,7 +31,7 @@ describe.each(modes)('%s tasks do what Kafka Streams does', (mode) => {
   let results: readonly Result[] = []
   beforeAll(async () => {
     results = await runAll(mode)
-  })
+  }, 300_000)
 
   it.each([...new Set(vectors.map(areaOf))])('in %s', (area) => {
     const failed = results.filter((result) => areaOf(result) === area && result.outcome === 'failed')

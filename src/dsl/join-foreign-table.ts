@@ -11,7 +11,7 @@ import {
 import type { ValueJoiner } from '../operators/table-join.ts'
 import { tableSourceNode } from '../operators/table-source.ts'
 import { Serdes } from '../serde/serdes.ts'
-import { type SubscriptionResponse, subscriptionResponseSerde, subscriptionSerde } from '../serde/subscription.ts'
+import { foreignKeyPrefix, type SubscriptionResponse, subscriptionResponseSerde, subscriptionSerde } from '../serde/subscription.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SinkNode, SourceNode, StoreSpec, StreamPartitioner } from '../topology/nodes.ts'
@@ -71,7 +71,11 @@ export const joinForeignTable = <K, V, KO, VO, VR>(
     received,
     processor(names.answer, answerSubscriptions(views.right, join), { stores: views.right.stores, readsByKey: views.right.stores }),
   )
-  const told = draw(right.node, processor(names.tell, tellSubscribers(store.name, join), { stores: [store.name] }))
+  const byForeignKey = { store: store.name, keySerde: serdes.foreignKeySerde, prefixOf: foreignKeyPrefix }
+  const told = draw(
+    right.node,
+    processor(names.tell, tellSubscribers(store.name, join), { stores: [store.name], readsPrefixes: [byForeignKey] }),
+  )
   const response = { keySerde: serdes.keySerde, valueSerde: subscriptionResponseSerde(serdes.foreignValueSerde) }
   const responses = through([answered, told], ...topic(names.response, response, withoutValue(options.partitioner) ?? toAsker))
   const resolved = draw(
@@ -120,7 +124,7 @@ const serdesOf = <K, V, KO, VO>(
 const processor = (
   name: string,
   supplier: ProcessorNode['supplier'],
-  facts: Partial<Pick<ProcessorNode, 'stores' | 'keepsKey' | 'readsByKey' | 'meets'>>,
+  facts: Partial<Pick<ProcessorNode, 'stores' | 'keepsKey' | 'readsByKey' | 'readsPrefixes' | 'meets'>>,
 ): ProcessorNode => ({ kind: 'processor', name, parents: [], supplier, stores: [], keepsKey: false, readsByKey: [], ...facts })
 
 /** Sink and source around one of the two topics. */

@@ -33,6 +33,8 @@ export interface TaskPlan {
 export interface PrefetchRule {
   readonly topic: string
   readonly store: string
+  /** Only the beginnings of keys are told. */
+  readonly prefixes?: true
   /** The keys of the rows for the key bytes of a record and its time. */
   readonly keysOf: (bytes: Uint8Array, timestamp: number) => readonly Uint8Array[]
 }
@@ -115,6 +117,10 @@ const rulesBelow = (
         const spec = stores.find((it) => it.name === store)
         const rowKey = spec && transcode(source.keySerde, spec.keySerde, topic)
         if (rowKey) rules.push({ topic, store, keysOf: (bytes) => [rowKey(bytes)] })
+      }
+      for (const { store, keySerde, prefixOf } of node.readsPrefixes ?? []) {
+        const key = transcode(source.keySerde, keySerde, topic)
+        rules.push({ topic, store, prefixes: true, keysOf: (bytes) => [prefixOf(key(bytes))] })
       }
       for (const { store, windowsFor } of node.readsWindows ?? []) {
         const spec = stores.find((it) => it.name === store)

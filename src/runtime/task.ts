@@ -4,7 +4,7 @@ import { invariant } from '../invariant.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Clock } from '../processor/processor.ts'
 import type { StateStore } from '../processor/store.ts'
-import type { Rows } from '../state/rows.ts'
+import { prefixRange, type Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { type Effects, initialTimes, Outputs, type StoreChange, type TaskTimes } from './effects.ts'
 import { createFailures, type Failures } from './failures.ts'
@@ -89,7 +89,7 @@ export class Task {
   async prefetch(topic: string, records: readonly FetchedRecord[]): Promise<void> {
     const rules = this.#options.plan.prefetch.filter((rule) => rule.topic === topic)
     await Promise.all(
-      rules.map(({ store, keysOf }) => {
+      rules.map(({ store: name, keysOf, prefixes }) => {
         const keys = records.flatMap(({ key, timestamp }) => {
           if (key === null) return []
           try {
@@ -99,7 +99,8 @@ export class Task {
             return []
           }
         })
-        return this.#stores.get(store)?.prefetch(keys)
+        const store = this.#stores.get(name)
+        return prefixes ? store?.rows.prefetchRanges(keys.flatMap(prefixRange)) : store?.prefetch(keys)
       }),
     )
   }

@@ -3,6 +3,7 @@ import type { ContextHolder } from '../processor/context.ts'
 import type { Entries, KeyValueStore, PrefixSerializer, StoreWithCache } from '../processor/store.ts'
 import type { Contents } from './contents.ts'
 import type { KeyBounds, RowStore } from './row-store.ts'
+import { successor } from './rows.ts'
 
 export interface KeyValueStoreOptions<K, V, S> {
   readonly rows: RowStore<K, V>
@@ -84,13 +85,4 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
   #read(bounds: KeyBounds): Awaitable<Entries<K, S>> {
     return andThen(this.cacheable.rangeOf(bounds), (found) => found.map(([key, held]) => [key, this.#contents.seen(held)] as const))
   }
-}
-
-/** The first bytes behind everything that begins with `prefix`; null where nothing is. */
-const successor = (prefix: Uint8Array): Uint8Array | null => {
-  const end = prefix.findLastIndex((byte) => byte !== 0xff)
-  if (end < 0) return null
-  const bytes = Buffer.from(prefix.subarray(0, end + 1))
-  bytes[end] = (bytes[end] as number) + 1
-  return bytes
 }

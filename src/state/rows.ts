@@ -23,6 +23,21 @@ export interface RowReader {
 export const keyId = (key: Uint8Array): string =>
   (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
 
+/** The first bytes behind everything that begins with `prefix`; null where nothing is. */
+export const successor = (prefix: Uint8Array): Uint8Array | null => {
+  const end = prefix.findLastIndex((byte) => byte !== 0xff)
+  if (end < 0) return null
+  const bytes = Buffer.from(prefix.subarray(0, end + 1))
+  bytes[end] = (bytes[end] as number) + 1
+  return bytes
+}
+
+/** The bounds of all keys that begin like this; none where no key is behind them. */
+export const prefixRange = (prefix: Uint8Array): readonly (readonly [from: Uint8Array, to: Uint8Array])[] => {
+  const to = successor(prefix)
+  return to === null ? [] : [[prefix, to]]
+}
+
 const idsOf = (from: Uint8Array, to: Uint8Array): IdRange => ({ low: keyId(from), high: keyId(to) })
 
 const readsAtOnce = 32

@@ -127,7 +127,9 @@ export class VersionedRows<K, V> implements VersionedKeyValueStore<K, V> {
 
   /** Reads the versions of these keys at once. */
   async prefetch(keys: readonly Uint8Array[]): Promise<void> {
-    await Promise.all(keys.map((key) => this.#versions(key)))
+    const unknown = keys.filter((key) => !this.#known.has(keyId(key)))
+    await this.#options.rows.prefetchRanges(unknown.map(versionsRange))
+    await Promise.all(unknown.map((key) => this.#versions(key)))
   }
 
   /** What the changelog is told: the last record per key and time, in the order of the last writes. */
@@ -205,7 +207,7 @@ export class VersionedRows<K, V> implements VersionedKeyValueStore<K, V> {
 
   /** In the order of their times; longer keys that begin like this one lie between them. */
   async #read(key: Uint8Array): Promise<Version[]> {
-    const found = await this.#options.rows.range(versionKey(key, 0), Buffer.concat([key, endOfTime]))
+    const found = await this.#options.rows.range(...versionsRange(key))
     return found.filter((row) => row.key.length === key.length + 8).map(versionOf)
   }
 
@@ -229,6 +231,10 @@ export class VersionedRows<K, V> implements VersionedKeyValueStore<K, V> {
   }
 }
 
+const versionsRange = (key: Uint8Array): readonly [from: Uint8Array, to: Uint8Array] => [
+  versionKey(key, 0),
+  Buffer.concat([key, endOfTime]),
+]
 const endOfTime = Buffer.from('7fffffffffffffff', 'hex')
 
 /** Answers where it now stands; one of the same time is replaced. */

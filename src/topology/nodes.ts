@@ -50,6 +50,12 @@ export interface ProcessorNode {
   readonly keepsKey: boolean
   /** Stores that it reads with exactly the key of the record that it gets. */
   readonly readsByKey: readonly string[]
+  /** Stores of which it reads all keys that begin as that key tells, by its bytes in the serde of `keySerde`. */
+  readonly readsPrefixes?: readonly {
+    readonly store: string
+    readonly keySerde: AnySerde
+    readonly prefixOf: (key: Uint8Array) => Uint8Array
+  }[]
   /** Windowed stores that it reads with that key and the windows of the record's time. */
   readonly readsWindows?: readonly { readonly store: string; readonly windowsFor: (timestamp: number) => readonly Window[] }[]
   /**

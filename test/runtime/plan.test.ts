@@ -109,6 +109,32 @@ describe('the plan of a sub-topology', () => {
     expect(keys).toEqual(['6b000000000000000000000000', '6b000000000000000500000000'])
   })
 
+  it('prefetches the subscriptions to the row that a record changes, by the beginning of their keys', () => {
+    const builder = new StreamsBuilder()
+    const users = builder.table('users', { ...strings, store: 'users' })
+    const cities = builder.table('cities', { ...strings, store: 'cities' })
+    users.join(
+      cities,
+      (city) => city,
+      (city, mayor) => `${mayor} of ${city}`,
+      { name: 'join' },
+    )
+    const topology = builder.build()
+    const rules = topology.subTopologies.map((sub) =>
+      planOf(topology, 'app', sub).prefetch.map(({ topic, store, prefixes, keysOf }) => {
+        const keys = keysOf(Buffer.from('k'), 0).map((key) => Buffer.from(key).toString('hex'))
+        return `${topic} -> ${store} ${keys}${prefixes ? '...' : ''}`
+      }),
+    )
+    expect(rules).toEqual([
+      ['users -> users 6b', 'app-join-subscription-response-topic -> users 6b'],
+      [
+        ...['cities -> cities 6b', 'cities -> join-subscription-store 000000016b...'],
+        'app-join-subscription-registration-topic -> cities 6b',
+      ],
+    ])
+  })
+
   it('may be one over all sub-topologies, as the test driver runs them', () => {
     expect(shown(planWhole(wordCount(), 'app'))).toMatchObject({
       ...{ subTopology: 'lines', subTopologyId: 0, nodes: 9, stores: ['counts'] },

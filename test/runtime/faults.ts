@@ -1,4 +1,5 @@
 import type { InvocationPorts } from '../../src/runtime/invocation-request.ts'
+import type { StateRow } from '../../src/state/backend.ts'
 
 export type PortCall =
   | 'open'
@@ -13,6 +14,7 @@ export type PortCall =
   | 'checkpoint'
   | 'put'
   | 'get'
+  | 'query'
 
 /** Stands around every call of a port: may fail before it, fail after it (a lost answer), or let something else happen first. */
 export type Around = <T>(call: PortCall, run: () => Promise<T>) => Promise<T>
@@ -54,6 +56,13 @@ export const aroundPorts = (ports: InvocationPorts, around: Around): InvocationP
         await around('put', () => table.put(rows.slice(half), deadlineMs))
       },
       get: (...args) => around('get', () => table.get(...args)),
+      query: async function* (...args) {
+        yield* await around('query', async () => {
+          const pages: (readonly StateRow[])[] = []
+          for await (const page of table.query(...args)) pages.push(page)
+          return pages
+        })
+      },
     },
   }
 }

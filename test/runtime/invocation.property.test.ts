@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { expectedOf, type Fault, foundIn, type Plot, play, sourceTopics } from './simulation.ts'
+import { expectedOf, type Fault, foundIn, joining, lineOf, type Plot, play, replayOf, sourceTopics } from './simulation.ts'
 
 const fault = fc.constantFrom<Fault>(
   ...(['lost request', 'lost answer', 'death before', 'death after', 'another delivery'] as const),
@@ -37,4 +37,22 @@ it('takes every record once, whatever fails, dies, freezes or overlaps', { timeo
     { seed: 73, numRuns: 1_000 },
   )
   expect(committed).toBeGreaterThan(1_000)
+})
+
+it('joins every record once, however its tasks are cut', { timeout: 60_000 }, async () => {
+  const story = joining()
+  const stores = story.topology.subTopologies.flatMap((sub) => sub.stores.map((store) => store.name))
+  const seen = { alone: 0, met: 0 }
+  await fc.assert(
+    fc.asyncProperty(plot, async (faulty) => {
+      const scene = await play(faulty, story)
+      const found = (await scene.committed('totals')).map(lineOf)
+      expect(found).toEqual(await replayOf(scene, story))
+      for (const store of stores) expect(await scene.rows(store)).toEqual(await scene.fold(store))
+      for (const line of found) seen[line.includes('null') ? 'alone' : 'met']++
+    }),
+    { seed: 74, numRuns: 1_000 },
+  )
+  expect(seen.alone).toBeGreaterThan(100)
+  expect(seen.met).toBeGreaterThan(100)
 })

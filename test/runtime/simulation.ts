@@ -1,3 +1,4 @@
+import type { KStream } from '../../src/dsl/k-stream.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { isStreamsError, StreamsError } from '../../src/errors.ts'
 import { changelogStamp } from '../../src/runtime/commit-record.ts'
@@ -5,6 +6,9 @@ import type { LogRecord } from '../../src/runtime/ports.ts'
 import { needsTick } from '../../src/runtime/sweep.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
+import { TopologyTestDriver } from '../../src/testing/topology-test-driver.ts'
+import type { Topology } from '../../src/topology/topology.ts'
+import { joinWindows } from '../../src/topology/windows.ts'
 import { type Around, died, type PortCall } from './faults.ts'
 import { numberOf, record, type Scene, scene, startMs, strings, textOf } from './scene.ts'
 
@@ -37,7 +41,14 @@ export interface Plot {
   readonly chunkBytesMax: number
 }
 
-const resettable = () => {
+/** What runs, and the records that stand for the words of a plot. */
+export interface Story {
+  readonly topology: Topology
+  readonly recordAt: (word: string, time: number) => LogRecord
+}
+
+/** Counts words that may be forgotten. */
+export const counting = (): Story => {
   const builder = new StreamsBuilder()
   builder
     .stream(sourceTopics, strings)
@@ -49,7 +60,20 @@ const resettable = () => {
     )
     .toStream()
     .to('totals')
-  return builder.build()
+  const recordAt = (word: string, time: number) => record(word.slice(0, 1), word.slice(1), { timestamp: startMs + time })
+  return { topology: builder.build(), recordAt }
+}
+
+/** Joins both topics, with all that waits, closes and comes late: words with `0` are older than those before them. */
+export const joining = (): Story => {
+  const builder = new StreamsBuilder()
+  const [words, more] = sourceTopics.map((topic) => builder.stream(topic, strings)) as [KStream<string, string>, KStream<string, string>]
+  words
+    .outerJoin(more, (left, right) => `${left} and ${right}`, joinWindows({ beforeMs: 3, afterMs: 6, graceMs: 4 }), { storeName: 'met' })
+    .to('totals', strings)
+  const recordAt = (word: string, time: number) =>
+    record(word.slice(0, 1), `${time}`, { timestamp: startMs + 2 * time - (word.endsWith('0') ? Math.min(2 * time, 7) : 0) })
+  return { topology: builder.build(), recordAt }
 }
 
 /** What a port says when an answer is lost: the contracts of the ports, not more. */
@@ -61,8 +85,8 @@ const lost = (call: PortCall): StreamsError => {
 }
 
 /** Plays a plot to its end, then without faults until nothing is left to do. */
-export const play = async (plot: Plot) => {
-  const it = await scene({ topology: resettable(), topics: { words: 1, more: 1, totals: 1 } })
+export const play = async (plot: Plot, { topology, recordAt }: Story = counting()) => {
+  const it = await scene({ topology, topics: { words: 1, more: 1, totals: 1 } })
   const memories = [createTaskMemory(), createTaskMemory(), createTaskMemory()]
   const faults = new Map<number, Fault>()
   let at = 0
@@ -88,7 +112,7 @@ export const play = async (plot: Plot) => {
       if (fault?.startsWith('frozen')) it.clock.nowMs += 100_000
       if (fault?.endsWith('delivery')) {
         const topic = calls % 3 === 0 ? 'more' : 'words'
-        if (calls % 2 === 0) it.feed(topic, wordAt('a+', time++))
+        if (calls % 2 === 0) it.feed(topic, recordAt('a+', time++))
         await invoke(topic)
       }
       if (fault?.endsWith('tick')) await invoke('tick')
@@ -118,7 +142,7 @@ export const play = async (plot: Plot) => {
   }
 
   for (const [number, batch] of plot.batches.entries()) {
-    const records = batch.words.map((word) => wordAt(word, time++))
+    const records = batch.words.map((word) => recordAt(word, time++))
     const close = await feed(it, batch, { records, transactionalId: `producer-${number}` })
     for (let attempt = 0; attempt < 3 && !(await invoke(batch.topic)); attempt++) it.clock.nowMs += 1_000
     await close()
@@ -153,8 +177,6 @@ const sweep = async (it: Scene, tick: () => Promise<boolean>): Promise<void> => 
   }
 }
 
-const wordAt = (word: string, time: number): LogRecord => record(word.slice(0, 1), word.slice(1), { timestamp: startMs + time })
-
 /** Appends a batch; what it answers closes the transaction that is left open. */
 const feed = async (
   it: Scene,
@@ -174,6 +196,26 @@ const feed = async (
   await (how === 'committed' ? close() : producer.abort(now))
   return done
 }
+
+/** What a driver without any fault makes of the records that the committed transactions took, cut as they cut them. */
+export const replayOf = async (it: Scene, { topology }: Story): Promise<readonly string[]> => {
+  await using driver = new TopologyTestDriver(topology)
+  const inputs = await Promise.all(sourceTopics.map(async (topic) => ({ topic, records: await it.committed(topic) })))
+  let from: Readonly<Record<string, number>> = {}
+  for (const { positions } of await it.commits()) {
+    const chunk = inputs.flatMap(({ topic, records }) =>
+      records
+        .filter(({ offset }) => offset >= (from[topic] ?? 0) && offset < (positions[topic] ?? 0))
+        .map(({ key, value, timestamp }) => ({ topic, record: { key, value, timestamp, headers: [] } })),
+    )
+    await driver.pipeAll(chunk)
+    from = positions
+  }
+  return driver.producedTo('totals').map(lineOf)
+}
+
+export const lineOf = ({ key, value, timestamp }: Pick<LogRecord, 'key' | 'value' | 'timestamp'>): string =>
+  `${textOf(key)}: ${textOf(value)} @${timestamp - startMs}`
 
 /** What must be there, computed from nothing but the input and where the committed transactions cut it. */
 export const expectedOf = async (it: Scene) => {

@@ -1,9 +1,10 @@
-import { type Awaitable, forEachInOrder } from '../awaitable.ts'
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { ProcessorContext } from '../processor/processor.ts'
-import type { Record } from '../processor/record.ts'
+import type { Headers, Record } from '../processor/record.ts'
 import type { CacheableWindowedStore, StoreWithCache, ValueAndTimestamp } from '../processor/store.ts'
 import type { Windowed } from '../serde/windowed.ts'
+import { createOpenWindows, type OpenWindow } from './open-windows.ts'
 import { openTableRows } from './table-rows.ts'
 
 /** When a windowed aggregation sends what it has: at every update, or once, when the window closes (Kafka's `EmitStrategy`, D-72). */
@@ -46,15 +47,37 @@ export const openWindowedRows = <K, A>(
   const everyUpdate = emit === 'onWindowUpdate'
   const sent = everyUpdate ? openTableRows(context, name, oldValues) : undefined
   const [timeName, closeName] = [part === undefined ? `${name}/stream-time` : `${name}/stream-time/${part}`, `${name}/closed`]
+  // windows end at this time or later, but for those that were sent; not there: nobody knows
+  const firstName = `${name}/first-end`
   let observed = context.remembered(timeName) ?? -1
   let lastClose = context.remembered(closeName)
-  const send = ([key, { value, timestamp }]: readonly [Windowed<K>, ValueAndTimestamp<A>], { headers }: Record<unknown, unknown>) =>
-    context.forward({ key, value: { newValue: value, oldValue: null }, timestamp, headers })
-  const sendBetween = async (after: number, upTo: number, record: Record<unknown, unknown>): Promise<void> => {
-    const found = (await store.all()).filter(([{ window }]) => window.endMs > after && window.endMs <= upTo)
-    // equal windows stay in the order of their keys' bytes
-    const inOrder = found.toSorted(([a], [b]) => a.window.endMs - b.window.endMs || a.window.startMs - b.window.startMs)
-    await forEachInOrder(inOrder, (row) => send(row, record))
+  const windows = createOpenWindows<K, ValueAndTimestamp<A>>()
+  // a store that no task had before this one is known without being read
+  let known = observed < 0
+  const send = ({ key }: OpenWindow<K, unknown>, row: ValueAndTimestamp<A> | null, headers: Headers): Awaitable<void> => {
+    if (row !== null) return context.forward({ key, value: { newValue: row.value, oldValue: null }, timestamp: row.timestamp, headers })
+  }
+  /** Takes in the windows that tasks before this one left open. */
+  const load = (after: number): Awaitable<void> => {
+    if (known) return
+    return andThen(store.all(), (found) => {
+      for (const [key, row] of found) if (key.window.endMs > after) windows.add(store.idOf(key), key, row)
+      known = true
+    })
+  }
+  const sendBetween = (after: number, upTo: number, { headers }: Record<unknown, unknown>): Awaitable<void> => {
+    const first = context.remembered(firstName)
+    if (first !== undefined && first > upTo) return
+    return andThen(load(after), () => {
+      const closed = windows.takeUpTo(upTo)
+      context.remember(firstName, windows.firstEnd ?? Number.MAX_SAFE_INTEGER)
+      return forEachInOrder(closed, (window) => andThen(window.row ?? store.get(window.key), (row) => send(window, row, headers)))
+    })
+  }
+  const opened = (key: Windowed<K>): void => {
+    const first = context.remembered(firstName)
+    if (first === undefined ? known : key.window.endMs < first) context.remember(firstName, key.window.endMs)
+    windows.add(store.idOf(key), key)
   }
   return {
     store,
@@ -68,6 +91,7 @@ export const openWindowedRows = <K, A>(
     update: (record, before) => {
       if (sent) return sent.update(record, before)
       store.put(record.key, record.value === null ? null : { value: record.value, timestamp: record.timestamp })
+      opened(record.key)
     },
     emitClosed: (record, closeTime, closed) => {
       if (everyUpdate || (lastClose !== undefined && lastClose >= closeTime)) return

@@ -177,6 +177,8 @@ export interface CacheableStore<K, V> extends StateStore {
 
 /** A store whose rows have a key and a window; `all` goes by the bytes of both. */
 export interface CacheableWindowedStore<K, V> extends CacheableStore<Windowed<K>, V> {
+  /** Tells rows apart, in the order of the store. */
+  idOf(key: Windowed<K>): string
   /** The rows of one key from one window to another, both inclusive, in the order of the store. */
   windowsOf(key: K, from: Window, to: Window): Awaitable<Entries<Windowed<K>, ValueAndTimestamp<V>>>
 }

@@ -3,6 +3,7 @@ import type { Entries } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
 import type { StoredWindow, Window } from '../serde/windowed.ts'
 import { type Held, RowStore, type RowStoreOptions } from './row-store.ts'
+import { keyId } from './rows.ts'
 
 export interface WindowedRowStoreOptions<K, V> extends RowStoreOptions<StoredWindow<K>, V> {
   readonly innerSerde: Serde<K>
@@ -113,6 +114,10 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
       return (low === null || Buffer.compare(bytes, low) >= 0) && (high === null || Buffer.compare(bytes, high) <= 0)
     })
     return fitting.sort((one, other) => segmentOf(one) - segmentOf(other))
+  }
+
+  idOf(key: StoredWindow<K>): string {
+    return keyId(this.keyBytes(key))
   }
 
   innerBytes(key: K): Uint8Array {

@@ -40,6 +40,23 @@ export const openPendingJoins = <K, L, R, VR>(
   const leastWaitMs = Math.min(waitsMs.left ?? Number.POSITIVE_INFINITY, waitsMs.right ?? Number.POSITIVE_INFINITY)
   const bothWait = waitsMs.left !== undefined && waitsMs.right !== undefined
 
+  /** A record of this time may wait. */
+  const mayWait = (timestamp: number): boolean => {
+    const from = context.remembered(fromName) ?? nothing
+    return from !== nothing && timestamp >= from
+  }
+
+  let isRead = false
+  /** What waits is read at once, the first time that any of it is asked for. */
+  const read = (): Awaitable<unknown> => {
+    if (isRead) return
+    isRead = true
+    return store.range({ timestamp: context.remembered(fromName) ?? 0 }, { timestamp: Number.MAX_SAFE_INTEGER })
+  }
+
+  const waitingAt = (key: OuterJoinKey<K>): Awaitable<Waiting<K, L, R>[1] | null> =>
+    mayWait(key.timestamp) ? andThen(read(), () => store.get(key)) : null
+
   const send = ([{ timestamp, of }, values]: Waiting<K, L, R>, { headers }: Record<unknown, unknown>): Awaitable<void> =>
     forEachInOrder(values, (value) => {
       if (of && value) return context.forward({ key: of.key, value: alone(value, of.key), timestamp, headers })
@@ -80,7 +97,7 @@ export const openPendingJoins = <K, L, R, VR>(
   ): Awaitable<void> =>
     andThen(store.range(from, { timestamp: toMs }), (found) =>
       andThen(sendFound(open, found, record), (ended) => {
-        if (!ended && toMs <= streamTime()) return sendFrom({ timestamp: toMs }, toMs + stepMs, { open, stepMs: stepMs * 2, record })
+        if (!ended && toMs <= streamTime()) return sendFrom({ timestamp: toMs }, toMs + stepMs, { open, stepMs: stepMs * 4, record })
         // what was sent leaves nothing but rows that say so: no look goes over them again
         context.remember(fromName, open.size === 0 ? nothing : Math.min(...open.values()))
       }),
@@ -93,16 +110,18 @@ export const openPendingJoins = <K, L, R, VR>(
       return latest
     },
     add: (timestamp, of, value) => {
-      for (const boundary of [firstName, fromName]) {
-        const before = context.remembered(boundary) ?? nothing
-        if (before === nothing || timestamp < before) context.remember(boundary, timestamp)
-      }
       const key = { timestamp, of }
-      return andThen(store.get(key), (waiting) => store.put(key, [...(waiting ?? []), { side: of.side, value }]))
+      return andThen(waitingAt(key), (waiting) => {
+        for (const boundary of [firstName, fromName]) {
+          const before = context.remembered(boundary) ?? nothing
+          if (before === nothing || timestamp < before) context.remember(boundary, timestamp)
+        }
+        store.put(key, [...(waiting ?? []), { side: of.side, value }])
+      })
     },
     remove: (timestamp, of) => {
       const key = { timestamp, of }
-      return andThen(store.get(key), (waiting) => {
+      return andThen(waitingAt(key), (waiting) => {
         if (waiting !== null) store.put(key, null)
       })
     },
@@ -114,8 +133,8 @@ export const openPendingJoins = <K, L, R, VR>(
       context.remember(firstName, nothing)
       const closedBefore = Math.max(from.timestamp, now - graceMs - leastWaitMs)
       const restMs = now + 1 - closedBefore
-      const stepMs = Math.max(1, bothWait ? Math.ceil(restMs / 16) : restMs)
-      return sendFrom(from, closedBefore, { open: new Map(), stepMs, record })
+      const stepMs = bothWait ? Math.ceil(restMs / 1024) : restMs
+      return andThen(read(), () => sendFrom(from, closedBefore, { open: new Map(), stepMs: Math.max(1, stepMs), record }))
     },
   }
 }

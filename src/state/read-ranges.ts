@@ -24,6 +24,12 @@ export class ReadRanges {
     return missing
   }
 
+  /** Whether the id is in what was read. */
+  covers(id: string): boolean {
+    const range = this.#ranges[this.#firstTouching(id)]
+    return range !== undefined && range.low <= id
+  }
+
   add({ low, high }: IdRange): void {
     const at = this.#firstTouching(low)
     let end = at

@@ -78,7 +78,7 @@ export class Rows {
   get(key: Uint8Array, id: string): Awaitable<Row | null> {
     const row = this.#rows.get(id)
     if (row !== undefined) return row.value === null ? null : row
-    return this.#complete ? null : this.#load(key, id)
+    return this.#isKnown(id) ? null : this.#load(key, id)
   }
 
   put(id: string, row: Row): void {
@@ -98,7 +98,7 @@ export class Rows {
     const missing = new Map<string, Uint8Array>()
     for (const key of keys) {
       const id = keyId(key)
-      if (!this.#rows.has(id)) missing.set(id, key)
+      if (!this.#rows.has(id) && !this.#readRanges.covers(id)) missing.set(id, key)
     }
     if (missing.size === 0) return
     const found = await this.#reader.get([...missing.values()])
@@ -153,6 +153,11 @@ export class Rows {
     this.#bytes += weight(row) - (before ? weight(before) : 0)
     this.#rows.set(id, row)
     if (!before) this.#order?.add(id)
+  }
+
+  /** What is not in memory does not exist. */
+  #isKnown(id: string): boolean {
+    return this.#complete || this.#readRanges.covers(id)
   }
 
   #inMemory(from: Uint8Array | null, to: Uint8Array | null): readonly Row[] {

@@ -17,6 +17,7 @@ it('what was read is not read again, and what was not is', () => {
         ranges.add(it)
         for (const place of places) if (covers(it, place)) known.add(place)
       }
+      for (const place of places) expect(ranges.covers(place)).toBe(known.has(place))
       const missing = ranges.missing(wanted)
       const found = places.filter((place) => missing.some((it) => covers(it, place)))
       for (const place of places) if (covers(wanted, place) && !known.has(place)) expect(found).toContain(place)

@@ -72,6 +72,7 @@ describe('rows', () => {
     expect(asked).toEqual(['range'])
     expect(rows.range(key('a'), key('d'))).not.toBeInstanceOf(Promise)
     expect(await range('a', 'd')).toEqual(['a=1', 'b=own'])
+    expect([get(rows, 'bc'), get(rows, 'c')]).toEqual([null, null])
     rows.put('bb', row('bb', 'new'))
     expect(await range('b', 'e')).toEqual(['b=own', 'bb=new', 'e=5'])
     expect(await range('c', 'b')).toEqual([])

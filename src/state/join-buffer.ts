@@ -97,11 +97,13 @@ class LoadedJoinBuffer<K, V> implements OpenJoinBuffer<K, V> {
     return true
   }
 
+  /** One by one: where a join fails and the task goes on, those after it still wait. */
   sendDue(send: (record: Record<K, V>) => Awaitable<void>): Awaitable<void> {
-    const { length } = this.#waiting
-    const first = this.#waiting.findIndex(({ row }) => row.timestamp > this.#due)
-    const due = this.#waiting.splice(0, first < 0 ? length : first)
-    return this.#sendAll(due, 0, send)
+    for (let first = this.#waiting[0]; first && first.row.timestamp <= this.#due; first = this.#waiting[0]) {
+      this.#waiting.shift()
+      const sent = this.#send(first, send)
+      if (sent instanceof Promise) return sent.then(() => this.sendDue(send))
+    }
   }
 
   /** Beyond the grace period of what was put; -1 before the first put, whose grace is not over. */
@@ -111,13 +113,6 @@ class LoadedJoinBuffer<K, V> implements OpenJoinBuffer<K, V> {
 
   get #observed(): number {
     return this.#options.remembered.get(this.#timeName) ?? -1
-  }
-
-  #sendAll(due: readonly Waiting[], from: number, send: (record: Record<K, V>) => Awaitable<void>): Awaitable<void> {
-    for (let at = from; at < due.length; at++) {
-      const sent = this.#send(due[at] as Waiting, send)
-      if (sent instanceof Promise) return sent.then(() => this.#sendAll(due, at + 1, send))
-    }
   }
 
   #send({ id, rowKey: key, row }: Waiting, send: (record: Record<K, V>) => Awaitable<void>): Awaitable<void> {

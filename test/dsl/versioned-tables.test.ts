@@ -3,6 +3,7 @@ import type { KStream } from '../../src/dsl/k-stream.ts'
 import type { KTable } from '../../src/dsl/k-table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
+import { TopologyTestDriver } from '../../src/testing/topology-test-driver.ts'
 import { untilTimeLimit } from '../../src/topology/suppressed.ts'
 import { tumbling } from '../../src/topology/windows.ts'
 import { json, modes, outOf, strings, type TopicInput } from './run.ts'
@@ -66,6 +67,22 @@ describe.each(modes)('a versioned table (new task: %s)', (mode) => {
         .mapValues((items) => `${items}`),
     )
     expect(grouped.lines).toEqual(['"3"="1" @10', '"3"="0" @50', '"5"="1" @50', '"5"="0" @200', '"9"="1" @200'])
+  })
+
+  it('joined with a stream that waits drops the record whose join fails, and no other', async () => {
+    const builder = new StreamsBuilder({ 'processing.exception.handler': 'LogAndContinue' })
+    const failing = (who: string, price: string | null): string => {
+      if (who === 'bob') throw new Error('bob does not pay')
+      return pays(who, price)
+    }
+    builder.stream('orders', strings).leftJoin(builder.table('prices', prices), failing, { name: 'paid', graceMs: 10 }).to('out', json())
+    await using driver = new TopologyTestDriver(builder.build(), { cutAfter: mode })
+    const orders = driver.createInputTopic('orders', strings)
+    for (const [time, who] of ['ann', 'bob', 'cid', 'dan'].entries()) await orders.pipeInput('tea', who, { timestamp: time })
+    await orders.pipeInput('tea', 'eve', { timestamp: 50 })
+    await orders.pipeInput('tea', 'fay', { timestamp: 51 })
+    const sent = driver.createOutputTopic('out', json<string, string>()).readRecords()
+    expect(sent.map(({ value }) => value)).toEqual(['ann pays null', 'cid pays null', 'dan pays null'])
   })
 
   it('throws for a null key that would have to wait', async () => {

@@ -3,6 +3,7 @@ import { messageOf, StreamsError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Clock } from '../processor/processor.ts'
+import type { Record, RecordMetadata } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
 import { prefixRange, type Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
@@ -27,7 +28,22 @@ export interface TaskOptions {
   readonly times?: TaskTimes
   /** A global store for the processors to read; undefined where the application has none of that name. */
   readonly globalStore?: (name: string) => StateStore | undefined
+  /** Told of every record that reaches a node, before the node sees it: for tests and tools, it costs. */
+  readonly visited?: (visit: NodeVisit) => void
 }
+
+/** A record at a node. */
+export interface NodeVisit {
+  readonly taskId: string
+  readonly node: string
+  /** 0 for sources, and for what follows from a flush or a punctuation. */
+  readonly depth: number
+  readonly record: Record<unknown, unknown>
+  /** Of a source: the topic record. */
+  readonly from?: RecordMetadata
+}
+
+type Visit = ((node: string, record: Record<unknown, unknown>, from?: RecordMetadata) => void) | undefined
 
 /**
  * One sub-topology and one partition of it: records in, {@link Effects} out. It reaches the world only through its options,
@@ -46,10 +62,17 @@ export class Task {
   readonly #failures: Failures
   readonly #remembered: Map<string, number>
   #streamTime: number
+  readonly #visit: Visit
+  #depth = 0
 
   constructor(options: TaskOptions) {
     this.#options = options
     const times = options.times ?? initialTimes
+    const { visited, plan, partition } = options
+    this.#visit =
+      visited &&
+      ((node, record, from) =>
+        visited({ taskId: `${plan.subTopologyId}_${partition}`, node, depth: this.#depth, record, ...(from ? { from } : {}) }))
     this.#failures = createFailures({
       handlers: options.plan.handlers,
       holder: this.#holder,
@@ -197,6 +220,7 @@ export class Task {
     const children = source && this.#sources.get(source)
     invariant(children, `no source reads ${topic}`)
     const record = { key, value, timestamp, headers: raw.headers }
+    this.#visit?.(source.name, record, { topic, partition: this.#options.partition, offset: raw.offset })
     const processed = children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
     return andThen(processed, () => this.#punctuateStreamTime())
   }
@@ -248,6 +272,20 @@ export class Task {
     this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1)
   }
 
+  /** A node that tells when it is visited. */
+  #traced(node: TaskNode, visit: NonNullable<Visit>): TaskNode {
+    return {
+      name: node.name,
+      process: (record) => {
+        this.#depth++
+        visit(node.name, record)
+        return andThen(node.process(record), () => {
+          this.#depth--
+        })
+      },
+    }
+  }
+
   #build(): void {
     const { plan, partition, clock, partitionsOf, rowsOf, globalStore = () => undefined } = this.#options
     for (const spec of plan.stores) {
@@ -279,7 +317,8 @@ export class Task {
       failures: this.#failures,
       punctuations: this.#punctuations,
     }
-    const adopt = (parents: readonly string[], child: TaskNode): void => {
+    const adopt = (parents: readonly string[], node: TaskNode): void => {
+      const child = this.#visit ? this.#traced(node, this.#visit) : node
       for (const name of parents) {
         const parent = this.#processors.get(name)
         if (parent) parent.addChild(child)

@@ -1,2 +1,10 @@
-export { TestInputTopic, TestOutputTopic, type TestRecord } from './test-topics.ts'
+export type { PipedRecord, ProducedRecord } from './test-cluster.ts'
+export {
+  type InputTopicOptions,
+  type TestInput,
+  TestInputTopic,
+  TestOutputTopic,
+  type TestRecord,
+  type TestTopicSerdes,
+} from './test-topics.ts'
 export { type TestDriverOptions, TopologyTestDriver } from './topology-test-driver.ts'

@@ -86,7 +86,7 @@ describe.each(modes)('a stream (new task: %s)', (mode) => {
       ['trace', null],
     ] as const
     await driver.createInputTopic('in', strings).pipeInput('a', 'xyz', { headers })
-    expect(driver.createOutputTopic('out', json()).readRecords()).toEqual([{ key: 'a', value: 3, timestamp: 0, headers }])
+    expect(driver.createOutputTopic('out', json()).readRecords()).toEqual([{ key: 'a', value: 3, timestamp: 0, headers, partition: 0 }])
   })
 
   it('goes to the topic that a function chooses per record', async () => {

@@ -55,7 +55,8 @@ const readerOf = (plan: TaskPlan, spec: StoreSpec, ports: InvocationPorts): Glob
   let isRead = false
   let loaded: Loaded | undefined
   let lastDeadlineMs = 0
-  let turn: Promise<void> = Promise.resolve()
+  let running: Promise<void> = Promise.resolve()
+  let waiting: Promise<void> | undefined
   const drop = (): void => {
     for (const task of loaded?.tasks ?? []) task.close()
     loaded = undefined
@@ -73,11 +74,17 @@ const readerOf = (plan: TaskPlan, spec: StoreSpec, ports: InvocationPorts): Glob
     }
   }
   const refresh = (deadlineMs: number): Promise<void> => {
-    lastDeadlineMs = deadlineMs
+    lastDeadlineMs = Math.max(lastDeadlineMs, deadlineMs)
     if (!isRead) return Promise.resolve()
-    // one after the other: one that has begun may have asked for the end of the topic too early for this one
-    turn = turn.catch(() => undefined).then(() => bringUpToDate(deadlineMs))
-    return turn
+    // one that has begun may have asked for the end of the topic too early for this call, one that still waits for its turn has not
+    waiting ??= running
+      .catch(() => undefined)
+      .then(() => {
+        waiting = undefined
+        return bringUpToDate(lastDeadlineMs)
+      })
+    running = waiting
+    return waiting
   }
   const now = (): StateStore | undefined => loaded?.tasks[0]?.store(spec.name)?.api
   const later = async (): Promise<StateStore> => {

@@ -1,6 +1,7 @@
 import type { LocalEngine } from '../local/local-engine.ts'
 import { rowKeySerde } from '../runtime/task-stores.ts'
 import type { TableBackend } from '../state/backend.ts'
+import { readBufferedRow } from '../state/buffered-row.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
 import type { App } from './apps.ts'
@@ -53,6 +54,12 @@ const storeTable = async (sub: SubTopology, store: StoreSpec, { engine, table, a
   )}`
 }
 
+/** A row that is held back is shown as it will be sent. */
+const shownValue = ({ kind, valueSerde }: StoreSpec, value: Uint8Array): unknown => {
+  const bytes = kind === 'suppression-buffer' ? readBufferedRow(value).newValue : value
+  return bytes === null ? null : valueSerde.deserialize(bytes, '')
+}
+
 const readStore = async (
   sub: SubTopology,
   store: StoreSpec,
@@ -66,7 +73,7 @@ const readStore = async (
     const task = { subTopology: sub.name, partition }
     const gen = (await table.readTask(task, deadlineMs))?.checkpoint?.gen ?? 0
     for await (const page of table.query({ ...task, gen, store: store.name }, deadlineMs)) {
-      for (const { key, value } of page) if (value) rows.push([keys.deserialize(key, ''), store.valueSerde.deserialize(value, '')])
+      for (const { key, value } of page) if (value) rows.push([keys.deserialize(key, ''), shownValue(store, value)])
     }
   }
   return rows

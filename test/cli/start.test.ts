@@ -57,6 +57,35 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
     ])
   })
 
+  it('fills global tables, and shows what a suppression holds back as it will be sent', async () => {
+    const { code, stdout } = await runCli(['start', 'shop', '--quiet'], undefined, join(import.meta.dirname, 'fixtures'))
+    expect(code).toBe(0)
+    const stores = stdout
+      .trim()
+      .split('\n\n')
+      .flatMap((part) => {
+        const [title = '', , , ...rows] = part.split('\n')
+        return title.startsWith('Store ')
+          ? [
+              [
+                title,
+                ...rows.map((row) =>
+                  row
+                    .trim()
+                    .split(/\s{2,}/)
+                    .join(': '),
+                ),
+              ],
+            ]
+          : []
+      })
+    expect(stores).toEqual([
+      ['Store products: 1 rows', 'tea: Tea'],
+      ['Store orders: 1 rows', 'o1: milk'],
+      ['Store held-store: 1 rows', 'o1: milk'],
+    ])
+  })
+
   it('reads standard input', async () => {
     const { code, stdout } = await runCli(['start', 'word-count', '--quiet', '--input', '-'], 'one two two\n')
     expect(code).toBe(0)

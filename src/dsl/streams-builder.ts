@@ -1,6 +1,7 @@
 import { StreamsError } from '../errors.ts'
 import { repartition } from '../operators/repartition.ts'
 import { tableSourceNode, tableSourcePrefix } from '../operators/table-source.ts'
+import type { ProcessorSupplier } from '../processor/processor.ts'
 import type { StateStore, StoreBuilder } from '../processor/store.ts'
 import type { NoDefault, StreamsConfig } from '../topology/config.ts'
 import { type LogicalGraph, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
@@ -17,6 +18,7 @@ import {
 import { specOf } from '../topology/stores.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Topology, topologyError } from '../topology/topology.ts'
+import { checkSupplier, globalProcessor } from '../topology/user-processor.ts'
 import { writeTopology } from '../topology/write.ts'
 import { createDrawing, type Drawing } from './drawing.ts'
 import { GlobalKTable } from './global-k-table.ts'
@@ -128,13 +130,29 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     const nodes = this.#globalNodes(topic, given)
     const { keySerde, valueSerde } = nodes.source
     const spec = keyValueStore(this.#drawing, store, { ...materialized, keySerde, valueSerde })
-    this.#addGlobalStore({
+    this.#addGlobal({
       source: nodes.source,
       // its topic tells what its rows are
       store: { ...spec, logging: false, sourceTopic: topic },
       processor: tableSourceNode({ name: nodes.processor, parents: [nodes.source.name], store, oldValues: false }),
     })
     return new GlobalKTable<K, V>(store)
+  }
+
+  /**
+   * Adds a store that every processor of the application may read by its name, without being connected to it; only this processor
+   * writes it, from a topic of its own (D-05). As {@link Topology.addGlobalStore}.
+   */
+  addGlobalStore<K = DK, V = DV>(
+    store: StoreBuilder<StateStore>,
+    topic: string,
+    supplier: ProcessorSupplier<K, V, never, never>,
+    ...[consumed = {}]: ConsumedArgs<K, V, DK, DV>
+  ): this {
+    const { source, processor } = this.#globalNodes(topic, consumed as Consumed<K, V>)
+    checkSupplier(processor, supplier)
+    this.#addGlobal({ source, store: specOf(store), processor: globalProcessor(processor, source.name, { supplier, store: store.name }) })
+    return this
   }
 
   #globalNodes<K, V>(topic: string, consumed: Consumed<K, V>): { readonly source: SourceNode; readonly processor: string } {
@@ -145,7 +163,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     return { processor: names.processor(tableSourcePrefix, base), source: this.#source(source, topic, fromTheStart) }
   }
 
-  #addGlobalStore(globalStore: GlobalStore): void {
+  #addGlobal(globalStore: GlobalStore): void {
     const { graph } = this.#drawing
     graph.add(graph.root, logicalNode({ name: globalStore.processor.name, nodes: [], globalStore }))
   }

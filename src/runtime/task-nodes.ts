@@ -61,6 +61,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   readonly #scope: TaskScope
   readonly #processor: AnyProcessor
   readonly #stores: readonly string[]
+  readonly #mayPunctuate: boolean
   readonly #children: TaskNode[] = []
   #starting = false
 
@@ -68,6 +69,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
     this.name = node.name
     this.#scope = scope
     this.#stores = node.stores
+    this.#mayPunctuate = node.mayPunctuate ?? true
     this.#processor = node.supplier()
   }
 
@@ -183,6 +185,11 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   }
 
   schedule(schedule: Schedule, punctuator: Punctuator): Cancellable {
+    if (!this.#mayPunctuate)
+      throw new StreamsError(
+        'CONFIG_INVALID',
+        `Node ${this.name} fills a global store: it makes no schedules, for each reader would fire them`,
+      )
     if (!this.#starting) {
       throw new StreamsError('CONFIG_INVALID', `Node ${this.name} makes a schedule after init: it would be gone when the invocation ends`, {
         remedy: 'Make it in init, and let the punctuator return at once while there is nothing to do.',

@@ -63,7 +63,7 @@ export interface ProcessorNode {
    * must have the same number of partitions (co-partitioning, S-38).
    */
   readonly meets?: readonly string[]
-  /** It may ask to be called when time has come: its task needs the tick of the clock. */
+  /** It may ask to be called when time has come: its task needs the tick of the clock. False: it must not ask. */
   readonly mayPunctuate?: boolean
 }
 

@@ -23,7 +23,7 @@ import type {
 import { specOf } from './stores.ts'
 import { findSubTopologies, type SubTopology } from './sub-topologies.ts'
 import { failOnInvalidTimestamp } from './timestamps.ts'
-import { checkSupplier, userProcessor } from './user-processor.ts'
+import { checkSupplier, globalProcessor, userProcessor } from './user-processor.ts'
 
 /** An error of the topology itself, with Java's `TopologyException` wording. */
 export const topologyError = (why: string): StreamsError => new StreamsError('TOPOLOGY_INVALID', `Invalid topology: ${why}`)
@@ -118,17 +118,7 @@ export class Topology {
 
   /** Reads one topic, several, or all that match a pattern. Topics may be read by one source only: TOPOLOGY_INVALID. */
   addSource<K, V>(name: string, topics: Names | RegExp, options: SourceOptions<K, V> = {}): this {
-    const { keySerde, valueSerde, timestampExtractor = this.#defaults.extractor, offsetReset } = options
-    const list = topics instanceof RegExp ? [] : listOf(topics)
-    this.add({
-      kind: 'source',
-      name,
-      topics: list.map((topic) => ({ name: topic, internal: false })),
-      ...(topics instanceof RegExp ? { pattern: topics } : {}),
-      ...this.#serdes({ keySerde, valueSerde }, `source ${name}`),
-      timestampExtractor,
-      ...(offsetReset === undefined ? {} : { offsetReset }),
-    })
+    this.add(this.#source(name, topics, options))
     return this
   }
 
@@ -166,7 +156,7 @@ export class Topology {
     const node = this.#nodes.get(processor)
     if (!node) throw topologyError(`Processor ${processor} is not added yet.`)
     if (node.kind !== 'processor') throw topologyError('Cannot connect a state store to a source node or a sink node.')
-    for (const store of listOf(stores)) if (!this.#stores.has(store)) throw topologyError(`StateStore ${store} is not added yet.`)
+    for (const store of listOf(stores)) this.#checkStore(store)
     this.#nodes.set(processor, Object.freeze({ ...node, stores: [...new Set([...node.stores, ...listOf(stores)])] }))
     this.#subTopologies = undefined
     return this
@@ -186,6 +176,80 @@ export class Topology {
     this.addProcessor(processor, supplier, source)
     this.addStore({ ...spec, logging: false, sourceTopic: topic })
     return this.connectProcessorAndStateStores(processor, spec.name)
+  }
+
+  /**
+   * Adds a store that every processor of the application may read by its name, without being connected to it; only this processor writes
+   * it, from a topic of its own (P-01). It sees the topic whole, however that is partitioned, forwards to nobody and makes no
+   * schedules. A reader that writes throws PROCESSING_FAILED. What the store holds must fit into the memory of each function that reads it.
+   *
+   * @example
+   * ```ts
+   * import { type ProcessorContext, type Record, Serdes, Stores, Topology } from 'millrace'
+   * import { TopologyTestDriver } from 'millrace/testing'
+   *
+   * const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
+   * const names = Stores.keyValueStore('names', strings)
+   *
+   * class Remember {
+   *   #context!: ProcessorContext<never, never>
+   *   init(context: ProcessorContext<never, never>) {
+   *     this.#context = context
+   *   }
+   *   process({ key, value }: Record<string, string>) {
+   *     this.#context.getStateStore(names).put(key, value.trim())
+   *   }
+   * }
+   * class Greet {
+   *   #context!: ProcessorContext<string, string>
+   *   init(context: ProcessorContext<string, string>) {
+   *     this.#context = context
+   *   }
+   *   async process(visit: Record<string, string>) {
+   *     const name = await this.#context.getStateStore(names).get(visit.value)
+   *     await this.#context.forward({ ...visit, value: `Hello ${name ?? 'stranger'}` })
+   *   }
+   * }
+   *
+   * const topology = new Topology()
+   *   .addGlobalStore(names, { source: 'people', topic: 'people', processor: 'remember', ...strings }, () => new Remember())
+   *   .addSource('visits', 'visits', strings)
+   *   .addProcessor('greet', () => new Greet(), 'visits')
+   *   .addSink('greetings', 'greetings', { parents: 'greet', ...strings })
+   *
+   * await using driver = new TopologyTestDriver(topology)
+   * await driver.createInputTopic('people', strings).pipeInput('p1', ' Ann ')
+   * await driver.createInputTopic('visits', strings).pipeInput('home', 'p1')
+   * driver.createOutputTopic('greetings', strings).readRecords().map((it) => it.value) // => ['Hello Ann']
+   * ```
+   */
+  addGlobalStore<K, V>(
+    builder: StoreBuilder<StateStore>,
+    { source: name, topic, processor, ...options }: StoreFeed<K, V>,
+    supplier: ProcessorSupplier<K, V, never, never>,
+  ): this {
+    checkSupplier(processor, supplier)
+    const { offsetReset: _none, ...fromTheStart } = options
+    this.addGlobal({
+      store: specOf(builder),
+      source: this.#source(name, topic, fromTheStart),
+      processor: globalProcessor(processor, name, { supplier, store: builder.name }),
+    })
+    return this
+  }
+
+  #source<K, V>(name: string, topics: Names | RegExp, options: SourceOptions<K, V>): SourceNode {
+    const { keySerde, valueSerde, timestampExtractor = this.#defaults.extractor, offsetReset } = options
+    const list = topics instanceof RegExp ? [] : listOf(topics)
+    return {
+      kind: 'source',
+      name,
+      topics: list.map((topic) => ({ name: topic, internal: false })),
+      ...(topics instanceof RegExp ? { pattern: topics } : {}),
+      ...this.#serdes({ keySerde, valueSerde }, `source ${name}`),
+      timestampExtractor,
+      ...(offsetReset === undefined ? {} : { offsetReset }),
+    }
   }
 
   #addStores({ stores = [] }: ConnectedStores): readonly string[] {
@@ -231,11 +295,11 @@ export class Topology {
   }
 
   /**
-   * A store that every task may read, filled from a topic by one node that nothing stands below. Names and the topic may be used
+   * As {@link addGlobalStore}, by the declaration itself. Names and the topic may be used
    * once. Throws TOPOLOGY_INVALID. The store has a changelog unless its rows are the topic's records, whatever `logging` says: in Kafka
    * Streams every instance fills it from the topic for itself, here one task does.
    */
-  addGlobalStore({ store, source, processor }: GlobalStore): void {
+  addGlobal({ store, source, processor }: GlobalStore): void {
     for (const { name } of [source, processor]) if (this.#nodes.has(name)) throw topologyError(`Processor ${name} is already added.`)
     this.#checkStoreName(store.name)
     if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')

@@ -20,6 +20,13 @@ export const userProcessor = ({
   mayPunctuate: true,
 })
 
+/** The node of a processor that fills a global store: it has no children, and no time but that of its topic. */
+export const globalProcessor = (
+  name: string,
+  source: string,
+  { supplier, store }: { readonly supplier: AnyProcessorSupplier; readonly store: string },
+): ProcessorNode => ({ ...userProcessor({ name, parents: [source], supplier, stores: [store], keepsKey: true }), mayPunctuate: false })
+
 /** A supplier gives a new processor each time (P-05): tasks must not share one. Throws TOPOLOGY_INVALID. */
 export const checkSupplier = (name: string, supplier: AnyProcessorSupplier | (() => object)): void => {
   const [one, other] = [supplier(), supplier()]

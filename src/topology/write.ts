@@ -29,7 +29,7 @@ const writeNode = (topology: Topology, { spec, parents }: LogicalNode): void => 
     const { topic, partitions } = spec.repartition
     topology.addInternalTopic(topic, partitions === undefined ? {} : { partitions })
   }
-  if (spec.globalStore) topology.addGlobalStore(spec.globalStore)
+  if (spec.globalStore) topology.addGlobal(spec.globalStore)
   for (const store of spec.stores ?? []) topology.addStore(store)
   for (const node of spec.nodes) {
     topology.add(node.kind === 'source' || node.parents.length > 0 ? node : { ...node, parents: above })

@@ -7,6 +7,7 @@ import type {
   KGroupedTable,
   KStream,
   KTable,
+  ProcessorSupplier,
   SessionWindowedCogroupedKStream,
   SessionWindowedKStream,
   SessionWindows,
@@ -228,6 +229,13 @@ export const verbs: Readonly<Record<Kind, Readonly<Record<string, Verb>>>> = {
     addStateStore: {
       gives: undefined,
       draw: (_on, { store }, { builder }) => store && builder.addStateStore(storeOf(store)),
+    },
+    addGlobalStore: {
+      gives: undefined,
+      draw: (_on, { store, topic = '', consumed, processor = { proc: 'drop' } }, scene) => {
+        const supplier = processorOf(processor, scene) as ProcessorSupplier<unknown, unknown, never, never>
+        return store && scene.builder.addGlobalStore(storeOf(store), topic, supplier, consumed && consumedOf(consumed))
+      },
     },
     table: onBuilder('table', (_on, args, { builder }) => builder.table(args.topic ?? '', consumedTableOf(args))),
   },

@@ -1,4 +1,4 @@
-import type { Topology } from 'millrace'
+import type { ProcessorSupplier, Topology } from 'millrace'
 import { consumedOf, partitionerOf, topicExtractorOf } from './options.ts'
 import { type ProcessorScene, processorOf } from './processors.ts'
 import type { Step, StepArgs } from './scenario.ts'
@@ -40,6 +40,12 @@ export const topologySteps: Readonly<Record<string, Draw>> = {
     }),
   addStateStore: (topology, { processors = [], ...args }) => topology.addStateStore(storeIn(args), processors),
   connect: (topology, { name = '', stores = [] }) => topology.connectProcessorAndStateStores(name, stores),
+  addGlobalStore: (topology, { name = '', topic = '', processorName = '', ...args }, scene) =>
+    topology.addGlobalStore(
+      storeIn(args),
+      { source: name, topic, processor: processorName, ...sourceOf(args) },
+      supplierOf(args, scene) as ProcessorSupplier<unknown, unknown, never, never>,
+    ),
   addReadOnlyStateStore: (topology, { name = '', topic = '', processorName = '', ...args }, scene) =>
     topology.addReadOnlyStateStore(
       storeIn(args),

@@ -35,7 +35,7 @@ export const accumulated = (): Topology => {
     ...{ kind: 'source', name, topics: [{ name, internal: false }], keySerde: Serdes.string, valueSerde: Serdes.string },
   })
   const node = { kind: 'processor', keepsKey: true, readsByKey: [] } as const
-  topology.addGlobalStore({
+  topology.addGlobal({
     store: { kind: 'key-value', holds: 'values', name: 'products', ...strings, caching: false, logging: false, named: true },
     source: source('products'),
     processor: { ...node, name: 'accumulate', parents: ['products'], stores: ['products'], supplier: accumulate },

@@ -3,7 +3,7 @@ import { graceAbove } from '../topology/grace.ts'
 import { logicalNode } from '../topology/logical.ts'
 import type { SuppressionBufferSpec } from '../topology/nodes.ts'
 import type { Suppressed } from '../topology/suppressed.ts'
-import { topologyError } from '../topology/topology.ts'
+import { topologyError } from '../topology/topology-error.ts'
 import type { TablePlace } from './materialize.ts'
 
 /** Draws a suppression (D-54) with its buffer. Throws TOPOLOGY_INVALID where it waits for windows and there are none above. */

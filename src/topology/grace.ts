@@ -1,5 +1,5 @@
 import type { LogicalNode } from './logical.ts'
-import { topologyError } from './topology.ts'
+import { topologyError } from './topology-error.ts'
 
 /**
  * How far stream time must be beyond the end of a window for its row to change no more: the largest grace of the windowed

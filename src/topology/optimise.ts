@@ -1,6 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import { type LogicalGraph, type LogicalNode, type LogicalNodeSpec, link, logicalNode, type RepartitionSpec, unlink } from './logical.ts'
-import { topologyError } from './topology.ts'
+import { topologyError } from './topology-error.ts'
 
 /** Kafka's `topology.optimization` values (S-39). */
 export type Optimization = 'reuse.ktable.source.topics' | 'merge.repartition.topics' | 'single.store.self.join'

@@ -23,10 +23,9 @@ import type {
 import { specOf } from './stores.ts'
 import { findSubTopologies, type SubTopology } from './sub-topologies.ts'
 import { failOnInvalidTimestamp } from './timestamps.ts'
+import { checkTopics } from './topic-clashes.ts'
+import { topologyError } from './topology-error.ts'
 import { checkSupplier, globalProcessor, userProcessor } from './user-processor.ts'
-
-/** An error of the topology itself, with Java's `TopologyException` wording. */
-export const topologyError = (why: string): StreamsError => new StreamsError('TOPOLOGY_INVALID', `Invalid topology: ${why}`)
 
 /** Serdes and event time of a source (P-01); what is left out is the configuration's default. */
 export interface SourceOptions<K, V> {
@@ -270,7 +269,7 @@ export class Topology {
   /** Parents and stores must be there before; names and topics may be used once. Throws TOPOLOGY_INVALID. */
   add(node: TopologyNode): void {
     if (this.#nodes.has(node.name)) throw topologyError(`Processor ${node.name} is already added.`)
-    if (node.kind === 'source') this.#checkTopics(node)
+    if (node.kind === 'source') checkTopics(node, this.#sources())
     else this.#checkParents(node)
     if (node.kind === 'processor') {
       for (const store of node.stores) this.#checkStore(store)
@@ -303,7 +302,7 @@ export class Topology {
     for (const { name } of [source, processor]) if (this.#nodes.has(name)) throw topologyError(`Processor ${name} is already added.`)
     this.#checkStoreName(store.name)
     if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')
-    this.#checkTopics(source)
+    checkTopics(source, this.#sources())
     this.#globalStores.set(store.name, Object.freeze({ ...store, logging: store.sourceTopic === undefined ? {} : false }))
     for (const node of [source, processor]) this.#nodes.set(node.name, Object.freeze(node))
     this.#subTopologies = undefined
@@ -376,20 +375,6 @@ export class Topology {
 
   #sources(): readonly SourceNode[] {
     return [...this.#nodes.values()].filter((node) => node.kind === 'source')
-  }
-
-  #checkTopics(node: SourceNode): void {
-    if (node.topics.length === 0 && !node.pattern) throw topologyError('topics cannot be empty')
-    const taken = this.#sources()
-    const matches = (pattern: RegExp, topic: string): boolean => new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(topic)
-    for (const { name: topic } of node.topics) {
-      const clash = taken.some((other) => other.topics.some((it) => it.name === topic) || (other.pattern && matches(other.pattern, topic)))
-      if (clash) throw topologyError(`Topic ${topic} has already been registered by another source.`)
-    }
-    const { pattern } = node
-    if (pattern && taken.some((other) => other.topics.some((it) => matches(pattern, it.name)))) {
-      throw topologyError(`Pattern ${pattern.source} will match a topic that has already been registered by another source.`)
-    }
   }
 
   #checkParents(node: ProcessorNode | SinkNode): void {

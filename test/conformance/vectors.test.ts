@@ -7,18 +7,13 @@ import { readVectors } from './scenario.ts'
 const vectors = readVectors([fileURLToPath(new URL('vectors', import.meta.url))])
 const areaOf = ({ name }: { readonly name: string }): string => name.split('/')[0] ?? name
 
-/** Local formats of Kafka Streams, which nobody else reads (F-10, F-11), and what is not there yet. */
+/** Local formats of Kafka Streams, which nobody else reads (F-10, F-11). */
 const notSupported: readonly string[] = [
-  'errors/processing-global-disabled: addGlobalStore',
   'formats/headers: format headers',
   'formats/partition-metadata-read: format partitionMetadataDecode',
   'formats/partition-metadata: format partitionMetadata',
   'formats/value-and-timestamp: format valueAndTimestamp',
   'formats/value-timestamp-headers: format valueTimestampHeaders',
-  'processors/global-store-dsl/random-0: addGlobalStore',
-  'processors/global-store-logged: addGlobalStore',
-  'processors/global-timestamped: addGlobalStore',
-  'topologies/global-store/random-0: addGlobalStore',
 ]
 
 const runAll = async (mode: Mode): Promise<readonly Result[]> => {

@@ -1,4 +1,4 @@
-import { Serdes, StreamsBuilder } from 'millrace'
+import { type ProcessorContext, type Record, Serdes, Stores, StreamsBuilder, type Topology } from 'millrace'
 import { createLocalEngine } from 'millrace/local'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, fetchOne, textOf, unique } from '../adapters/kafka-harness.ts'
@@ -17,6 +17,40 @@ const topology = () => {
       (_product, title) => title ?? 'unknown',
     )
     .to('titles', strings)
+  return builder.build()
+}
+
+const collected = Stores.keyValueStore('collected', strings)
+
+/** Appends each text to what there is: a record that is taken twice shows. */
+class Collect {
+  #context!: ProcessorContext<never, never>
+  init(context: ProcessorContext<never, never>) {
+    this.#context = context
+  }
+  async process({ key, value }: Record<string, string>) {
+    const store = this.#context.getStateStore(collected)
+    store.put(key, `${(await store.get(key)) ?? ''}${value}`)
+  }
+}
+
+class LookUp {
+  #context!: ProcessorContext<string, string>
+  init(context: ProcessorContext<string, string>) {
+    this.#context = context
+  }
+  async process(question: Record<string, string>) {
+    await this.#context.forward({ ...question, value: `${await this.#context.getStateStore(collected).get(question.value)}` })
+  }
+}
+
+const collecting = () => {
+  const builder = new StreamsBuilder()
+  builder.addGlobalStore(collected, 'parts', () => new Collect(), strings)
+  builder
+    .stream('questions', strings)
+    .process(() => new LookUp())
+    .to('answers', strings)
   return builder.build()
 }
 
@@ -41,11 +75,11 @@ describe.skipIf(endpoint === null)('a global table on a real Kafka and a real ta
   }
 
   /** Key and value of every committed record, by key. */
-  const titles = async (): Promise<readonly string[]> => {
+  const linesOf = async (topic: string): Promise<readonly string[]> => {
     const found: string[] = []
     for (const partition of [0, 1]) {
       for (let offset = 0, end = -1; offset !== end; ) {
-        const { records, nextOffset, lastStableOffset } = await fetchOne(ports().reader, { topic: 'titles', partition }, offset)
+        const { records, nextOffset, lastStableOffset } = await fetchOne(ports().reader, { topic, partition }, offset)
         found.push(...records.map(({ key, value }) => `${textOf(key)}: ${textOf(value)}`))
         ;[offset, end] = [nextOffset, lastStableOffset]
       }
@@ -54,9 +88,9 @@ describe.skipIf(endpoint === null)('a global table on a real Kafka and a real ta
   }
 
   /** A process of the application from its start to when nothing is left to do; `meanwhile` is done as soon as it runs. */
-  const run = (applicationId: string, meanwhile: () => Promise<void> = async () => {}) =>
+  const run = (applicationId: string, meanwhile: () => Promise<void>, of: Topology = topology()) =>
     withTable(applicationId, async (table) => {
-      const engine = createLocalEngine({ topology: topology(), applicationId, adapters: { kafka: ports(), table }, partitions: 2 })
+      const engine = createLocalEngine({ topology: of, applicationId, adapters: { kafka: ports(), table }, partitions: 2 })
       await engine.start()
       try {
         await meanwhile()
@@ -101,7 +135,7 @@ describe.skipIf(endpoint === null)('a global table on a real Kafka and a real ta
         ['o4', 'none'],
       ])
     })
-    expect((await titles()).filter((line) => /o[34]/.test(line))).toEqual(['o3: Salt', 'o4: unknown'])
+    expect((await linesOf('titles')).filter((line) => /o[34]/.test(line))).toEqual(['o3: Salt', 'o4: unknown'])
     await run(applicationId, () =>
       write('orders', [
         ['p1', 'tea'],
@@ -110,12 +144,30 @@ describe.skipIf(endpoint === null)('a global table on a real Kafka and a real ta
         ['p4', 'milk'],
       ]),
     )
-    expect((await titles()).filter((line) => line.startsWith('p'))).toEqual([
+    expect((await linesOf('titles')).filter((line) => line.startsWith('p'))).toEqual([
       'p1: Green tea',
       'p2: Green tea',
       'p3: unknown',
       'p4: unknown',
     ])
     expect(await rowsOf(applicationId)).toEqual(['0 salt: Salt', '0 tea: Green tea'])
+  })
+
+  it('that a processor fills has each record once, in readers that come and go while it is filled', async () => {
+    const applicationId = unique('collected')
+    const letters = [...'abcdefgh']
+    for (const letter of letters) {
+      await run(
+        applicationId,
+        async () => {
+          // the reader begins while the record is on its way into the table
+          await write('parts', [['k', letter]])
+          await write('questions', [[letter, 'k']])
+        },
+        collecting(),
+      )
+    }
+    const answers = await linesOf('answers')
+    expect(answers).toEqual(letters.map((letter, at) => `${letter}: ${letters.slice(0, at + 1).join('')}`))
   })
 })

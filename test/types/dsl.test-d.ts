@@ -126,6 +126,23 @@ yes<Same<ReturnType<typeof counted.suppress>, typeof counted>>()
 counted.suppress(untilWindowCloses({ maxRecords: 1 }))
 trades.toTable().suppress(untilTimeLimit(1, { whenFull: 'emitEarly' }))
 
+const products = builder.globalTable('products', { keySerde: Serdes.long, valueSerde: Serdes.json<{ readonly title: string }>() })
+const titled = trades.join(
+  products,
+  (_symbol, trade) => trade.price,
+  (trade, product) => `${product.title} ${trade.price.toFixed(2)}`,
+)
+yes<Same<typeof titled, KStream<string, string>>>()
+trades.leftJoin(
+  products,
+  () => null,
+  (_trade, product, symbol) => `${symbol} ${product?.title}`,
+)
+
+const [bySymbol, asItIs] = [(symbol: string) => symbol, <T>(_trade: Trade, product: T) => product]
+// @ts-expect-error a global table is looked up by its own kind of key
+trades.join(products, bySymbol, asItIs)
+
 // @ts-expect-error only rows of windows wait until a window closes
 trades.toTable().suppress(untilWindowCloses())
 

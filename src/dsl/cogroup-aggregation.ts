@@ -28,7 +28,7 @@ export interface CogroupAggregation<K, A> {
   readonly node: (
     input: CogroupInput<K, A>,
     at: { readonly store: string; readonly index: number; readonly oldValues: boolean },
-  ) => Pick<ProcessorNode, 'supplier' | 'keepsKey' | 'readsByKey' | 'readsWindows'>
+  ) => Pick<ProcessorNode, 'supplier' | 'keepsKey' | 'readsByKey' | 'readsWindows' | 'readsFrom'>
   readonly graceMs?: number
 }
 

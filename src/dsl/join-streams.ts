@@ -48,17 +48,25 @@ export const joinStreams = <K, L, R, VR>(left: Place<K, L>, right: Place<K, R>, 
   const sides = streamJoinSides(joiner, windows, outer)
   const pending = stores.pending && pendingOf(stores.pending.name, sides, windows)
   const joining = (side: JoinSide, other: JoinSide): ProcessorNode =>
-    node(
-      names.join[side],
-      [names.windowed[side]],
-      [stores[other].name, ...(stores.pending ? [stores.pending.name] : [])],
-      side === 'left'
-        ? streamJoin(sides.left, { otherStore: stores.right.name, pending })
-        : streamJoin(sides.right, { otherStore: stores.left.name, pending }),
+    reading(
+      stores[other].name,
+      sides[side].beforeMs,
+      node(
+        names.join[side],
+        [names.windowed[side]],
+        [stores[other].name, ...(stores.pending ? [stores.pending.name] : [])],
+        side === 'left'
+          ? streamJoin(sides.left, { otherStore: stores.right.name, pending })
+          : streamJoin(sides.right, { otherStore: stores.left.name, pending }),
+      ),
     )
   const merged = { ...node(names.merge, [names.join.left, names.join.right], [], merge().supplier), meets: [] }
   const selfJoin = streamSelfJoin(stores.left.name, windows, joiner as ValueJoiner<K, unknown, unknown, VR>)
-  const itself = { ...node(names.merge, [names.windowed.left], [stores.left.name], selfJoin), meets: [] }
+  const widestMs = Math.max(windows.beforeMs, windows.afterMs)
+  const itself = reading(stores.left.name, widestMs, {
+    ...node(names.merge, [names.windowed.left], [stores.left.name], selfJoin),
+    meets: [],
+  })
   const result = drawing.graph.add(
     parents,
     logicalNode({
@@ -84,6 +92,12 @@ const node = (name: string, parents: readonly string[], stores: readonly string[
   stores,
   keepsKey: true,
   readsByKey: [],
+})
+
+/** It reads the records that came so long before, and later ones. */
+const reading = (store: string, beforeMs: number, spec: ProcessorNode): ProcessorNode => ({
+  ...spec,
+  readsFrom: [{ store, fromMs: (timestamp) => Math.max(0, timestamp - beforeMs) }],
 })
 
 /** Names of nodes and stores; `generated` is the left side's, whose number the store of waiting records shares (S-31, S-32). */

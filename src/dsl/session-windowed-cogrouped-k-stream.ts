@@ -6,7 +6,7 @@ import type { SessionWindows } from '../topology/windows.ts'
 import { type CogroupInput, drawCogrouped } from './cogroup-aggregation.ts'
 import type { KTable } from './k-table.ts'
 import type { Aggregated } from './options.ts'
-import { sessionRetention } from './window-kinds.ts'
+import { sessionRetention, sessionsFrom, windowReads } from './window-kinds.ts'
 import { windowedStore } from './windowed-aggregation.ts'
 
 /** Several grouped streams with the same keys, to be folded into one table per session (Kafka's `SessionWindowedCogroupedKStream`, D-32). */
@@ -35,6 +35,7 @@ export class SessionWindowedCogroupedKStream<K, A> {
         }),
         keepsKey: false,
         readsByKey: [],
+        ...windowReads(store, { fromMs: sessionsFrom(windows) }),
       }),
     })
   }

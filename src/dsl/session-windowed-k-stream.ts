@@ -14,7 +14,7 @@ import type { Windowed } from '../serde/windowed.ts'
 import type { SessionWindows } from '../topology/windows.ts'
 import type { KTable } from './k-table.ts'
 import type { Aggregated } from './options.ts'
-import { sessionRetention } from './window-kinds.ts'
+import { sessionRetention, sessionsFrom } from './window-kinds.ts'
 import { drawWindowed, type Grouping } from './windowed-aggregation.ts'
 
 /**
@@ -94,6 +94,7 @@ export class SessionWindowedKStream<K, V> {
       // sessions that are sent when they close are not cached (S-10)
       cacheable: this.#emit === 'onWindowUpdate',
       retention: sessionRetention(windows),
+      reads: { fromMs: sessionsFrom(windows) },
       windowed: (inner) => Serdes.sessionWindowed(inner),
       supplier: (store, oldValues) => sessionWindowAggregate(windows, fold, { store, emit: this.#emit, oldValues }),
     })

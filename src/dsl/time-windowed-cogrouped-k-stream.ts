@@ -4,7 +4,7 @@ import type { Windowed } from '../serde/windowed.ts'
 import { type CogroupInput, drawCogrouped } from './cogroup-aggregation.ts'
 import type { KTable } from './k-table.ts'
 import type { Aggregated } from './options.ts'
-import type { WindowKind } from './window-kinds.ts'
+import { type WindowKind, windowReads } from './window-kinds.ts'
 import { windowedStore } from './windowed-aggregation.ts'
 
 /**
@@ -47,7 +47,7 @@ export class TimeWindowedCogroupedKStream<K, A> {
 
   /** Folds the values of each key and window of all streams, null ones too where the windows do not slide. */
   aggregate(initializer: Initializer<A>, options: Aggregated<K, A> = {}): KTable<Windowed<K>, A> {
-    const { sizeMs, windowsFor, retention, supplier } = this.#kind
+    const { sizeMs, retention, supplier } = this.#kind
     const kind = { kind: 'window', holds: 'timestamped', windowSizeMs: sizeMs, retainDuplicates: false } as const
     return drawCogrouped(this.#inputs, {
       options,
@@ -58,7 +58,7 @@ export class TimeWindowedCogroupedKStream<K, A> {
         supplier: supplier(aggregateFold(initializer, aggregator), { store, emit: 'onWindowUpdate', oldValues, part: index }),
         keepsKey: false,
         readsByKey: [],
-        ...(windowsFor ? { readsWindows: [{ store, windowsFor }] } : {}),
+        ...windowReads(store, this.#kind),
       }),
     })
   }

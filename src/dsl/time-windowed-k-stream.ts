@@ -89,13 +89,13 @@ export class TimeWindowedKStream<K, V> {
     fold: Fold<K, V, A>,
     given: { readonly defaultSerde: Serde<A> | undefined; readonly options: Aggregated<K, A> },
   ): KTable<Windowed<K>, A> {
-    const { sizeMs, windowsFor, retention, supplier } = this.#kind
+    const { sizeMs, retention, supplier } = this.#kind
     return drawWindowed<K, V, A>(this.#grouping, {
       ...given,
       prefix,
       kind: { kind: 'window', holds: 'timestamped', windowSizeMs: sizeMs, retainDuplicates: false },
       retention,
-      windowsFor,
+      reads: this.#kind,
       windowed: (inner) => Serdes.timeWindowed(inner, sizeMs),
       supplier: (store, oldValues) => supplier(fold, { store, emit: this.#emit, oldValues }),
     })

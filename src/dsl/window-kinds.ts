@@ -10,6 +10,8 @@ export interface WindowKind<K, V> {
   readonly sizeMs: number
   /** Where the record's time alone tells its windows. */
   readonly windowsFor?: Windows['windowsFor']
+  /** Otherwise: the earliest window that a record of a time has to do with. */
+  readonly fromMs?: (timestamp: number) => number
   readonly retention: Retention
   /** Why windows of this kind cannot be sent when they close; undefined: they can. */
   readonly neverCloses: string | undefined
@@ -49,6 +51,7 @@ export const slidingWindows = <K, V>(windows: SlidingWindows): WindowKind<K, V> 
   const { timeDifferenceMs, graceMs } = windows
   return {
     sizeMs: timeDifferenceMs,
+    fromMs: (timestamp) => Math.max(0, timestamp - 2 * timeDifferenceMs),
     retention: {
       leastMs: 2 * timeDifferenceMs + graceMs,
       graceMs,
@@ -66,4 +69,19 @@ export const sessionRetention = ({ inactivityGapMs, graceMs }: SessionWindows): 
   graceMs: inactivityGapMs + graceMs,
   refusal: (store, retentionMs) =>
     `The retention period of the session store ${store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[${inactivityGapMs}], grace=[${graceMs}], retention=[${retentionMs}]`,
+})
+
+/** The end of the earliest session that a record of a time has to do with. */
+export const sessionsFrom =
+  ({ inactivityGapMs }: SessionWindows) =>
+  (timestamp: number): number =>
+    Math.max(0, timestamp - inactivityGapMs)
+
+/** What a node reads of the store of its windows, as far as a record's time tells it. */
+export const windowReads = (
+  store: string,
+  { windowsFor, fromMs }: Pick<WindowKind<unknown, unknown>, 'windowsFor' | 'fromMs'>,
+): Pick<ProcessorNode, 'readsWindows' | 'readsFrom'> => ({
+  ...(windowsFor ? { readsWindows: [{ store, windowsFor }] } : {}),
+  ...(fromMs ? { readsFrom: [{ store, fromMs }] } : {}),
 })

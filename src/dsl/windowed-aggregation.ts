@@ -5,12 +5,11 @@ import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
 import { topologyError } from '../topology/topology-error.ts'
-import type { Windows } from '../topology/windows.ts'
 import type { Drawing, Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
 import { materializedOf, storedTable, storeNameOf } from './materialize.ts'
 import type { Aggregated, Materialized } from './options.ts'
-import type { Retention } from './window-kinds.ts'
+import { type Retention, type WindowKind, windowReads } from './window-kinds.ts'
 
 /** A grouping as its windowed forms see it. */
 export interface Grouping<K, V> {
@@ -33,8 +32,8 @@ export interface WindowedAggregation<A> {
   readonly retention: Retention
   /** The key serde of the table, for what is written to topics. */
   readonly windowed: (inner: AnySerde) => AnySerde
-  /** Where a time alone tells which rows are read. */
-  readonly windowsFor?: Windows['windowsFor'] | undefined
+  /** Which rows a record's time tells that are read. */
+  readonly reads: Pick<WindowKind<unknown, unknown>, 'windowsFor' | 'fromMs'>
   readonly supplier: (storeName: string, oldValues: boolean) => ProcessorNode['supplier']
   /** False: the store is not cached whatever the user says. */
   readonly cacheable?: boolean
@@ -43,7 +42,7 @@ export interface WindowedAggregation<A> {
 /** Draws store and node of one windowed aggregation. Throws TOPOLOGY_INVALID where the store would forget too early. */
 export const drawWindowed = <K, V, A>(
   { place, repartitioned }: Grouping<K, V>,
-  { prefix, options, defaultSerde, kind, retention, windowed, windowsFor, supplier, cacheable = true }: WindowedAggregation<A>,
+  { prefix, options, defaultSerde, kind, retention, windowed, reads, supplier, cacheable = true }: WindowedAggregation<A>,
 ): KTable<Windowed<K>, A> => {
   const { drawing } = place
   const materialized: Materialized<unknown, A> = materializedOf(options.store) ?? {}
@@ -66,7 +65,7 @@ export const drawWindowed = <K, V, A>(
         stores: [storeName],
         keepsKey: false,
         readsByKey: [],
-        ...(windowsFor ? { readsWindows: [{ store: storeName, windowsFor }] } : {}),
+        ...windowReads(storeName, reads),
       },
     ],
   })

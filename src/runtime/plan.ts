@@ -1,6 +1,8 @@
 import { StreamsError } from '../errors.ts'
 import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
-import { windowStoreKey } from '../serde/windowed.ts'
+import { Serdes } from '../serde/serdes.ts'
+import { sessionWindowed, windowStoreKey } from '../serde/windowed.ts'
+import { prefixRange } from '../state/rows.ts'
 import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
 import { type AnySerde, type SourceNode, type StoreSpec, type TopologyNode, topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
@@ -30,14 +32,16 @@ export interface TaskPlan {
 }
 
 /** Processing a record of `topic` reads rows of `store` that its key, and its time where there are windows, tell. */
-export interface PrefetchRule {
-  readonly topic: string
-  readonly store: string
-  /** Only the beginnings of keys are told. */
-  readonly prefixes?: true
-  /** The keys of the rows for the key bytes of a record and its time. */
-  readonly keysOf: (bytes: Uint8Array, timestamp: number) => readonly Uint8Array[]
-}
+export type PrefetchRule = { readonly topic: string; readonly store: string } & (
+  | {
+      /** The keys of the rows for the key bytes of a record and its time. */
+      readonly keysOf: (bytes: Uint8Array, timestamp: number) => readonly Uint8Array[]
+    }
+  | {
+      /** Where in the store the rows are, from one key to another. */
+      readonly rangesOf: (bytes: Uint8Array, timestamp: number) => readonly (readonly [from: Uint8Array, to: Uint8Array])[]
+    }
+)
 
 export const planOf = (topology: Topology, applicationId: string, sub: SubTopology): TaskPlan =>
   sub.globalStore ? planGlobal(topology, applicationId, sub) : planReaders(topology, applicationId, [sub])
@@ -120,7 +124,7 @@ const rulesBelow = (
       }
       for (const { store, keySerde, prefixOf } of node.readsPrefixes ?? []) {
         const key = transcode(source.keySerde, keySerde, topic)
-        rules.push({ topic, store, prefixes: true, keysOf: (bytes) => [prefixOf(key(bytes))] })
+        rules.push({ topic, store, rangesOf: (bytes) => prefixRange(prefixOf(key(bytes))) })
       }
       for (const { store, windowsFor } of node.readsWindows ?? []) {
         const spec = stores.find((it) => it.name === store)
@@ -135,12 +139,26 @@ const rulesBelow = (
           },
         })
       }
+      for (const { store, fromMs } of node.readsFrom ?? []) {
+        const spec = stores.find((it) => it.name === store)
+        const inner = spec && transcode(source.keySerde, spec.keySerde, topic)
+        if (inner) rules.push({ topic, store, rangesOf: (bytes, timestamp) => [rowsFrom(spec, inner(bytes), fromMs(timestamp))] })
+      }
       if (node.keepsKey) visit(node.name)
     }
   }
   visit(source.name)
   return rules
 }
+
+/** From a window's start, or a session's end, to the key's last row. */
+const rowsFrom = ({ kind }: StoreSpec, key: Uint8Array, fromMs: number): readonly [from: Uint8Array, to: Uint8Array] => {
+  const last = Number.MAX_SAFE_INTEGER
+  if (kind !== 'session') return [windowStoreKey(key, fromMs), windowStoreKey(key, last, 0x7fffffff)]
+  const bound = (startMs: number, endMs: number) => sessionKeys.serialize({ key, window: { startMs, endMs } }, '')
+  return [bound(0, fromMs), bound(last, last)]
+}
+const sessionKeys = sessionWindowed(Serdes.bytes)
 
 const transcode = (from: AnySerde, to: AnySerde, topic: string): ((bytes: Uint8Array) => Uint8Array) =>
   from === to ? (bytes) => bytes : (bytes) => to.serialize(from.deserialize(bytes, topic), topic)

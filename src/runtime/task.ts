@@ -5,7 +5,7 @@ import type { ContextHolder } from '../processor/context.ts'
 import type { Clock } from '../processor/processor.ts'
 import type { Record, RecordMetadata } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
-import { prefixRange, type Rows } from '../state/rows.ts'
+import type { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { type Effects, initialTimes, Outputs, type StoreChange, type TaskTimes } from './effects.ts'
 import { createFailures, type Failures } from './failures.ts'
@@ -111,19 +111,20 @@ export class Task {
   /** Reads the rows that these records will touch, all at once, so that processing them need not wait. */
   async prefetch(topic: string, records: readonly FetchedRecord[]): Promise<void> {
     const rules = this.#options.plan.prefetch.filter((rule) => rule.topic === topic)
+    const readAll = <T>(read: (key: Uint8Array, timestamp: number) => readonly T[]): readonly T[] =>
+      records.flatMap(({ key, timestamp }) => {
+        if (key === null) return []
+        try {
+          return read(key, timestamp)
+        } catch {
+          // a key that cannot be read fails where it is processed, with its offset
+          return []
+        }
+      })
     await Promise.all(
-      rules.map(({ store: name, keysOf, prefixes }) => {
-        const keys = records.flatMap(({ key, timestamp }) => {
-          if (key === null) return []
-          try {
-            return keysOf(key, timestamp)
-          } catch {
-            // a key that cannot be read fails where it is processed, with its offset
-            return []
-          }
-        })
-        const store = this.#stores.get(name)
-        return prefixes ? store?.rows.prefetchRanges(keys.flatMap(prefixRange)) : store?.prefetch(keys)
+      rules.map((rule) => {
+        const store = this.#stores.get(rule.store)
+        return 'keysOf' in rule ? store?.prefetch(readAll(rule.keysOf)) : store?.rows.prefetchRanges(readAll(rule.rangesOf))
       }),
     )
   }

@@ -58,6 +58,8 @@ export interface ProcessorNode {
   }[]
   /** Windowed stores that it reads with that key and the windows of the record's time. */
   readonly readsWindows?: readonly { readonly store: string; readonly windowsFor: (timestamp: number) => readonly Window[] }[]
+  /** Windowed stores of which it reads the rows of that key from a time on, which the record's time tells: a window's start, a session's end. */
+  readonly readsFrom?: readonly { readonly store: string; readonly fromMs: (timestamp: number) => number }[]
   /**
    * It brings records of equal keys together: its parents' and those of these nodes, whose stores it reads. The topics of all
    * must have the same number of partitions (co-partitioning, S-38).

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { KStream } from '../../src/dsl/k-stream.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
-import { planOf, planWhole, subTopologyNamed } from '../../src/runtime/plan.ts'
+import { type PrefetchRule, planOf, planWhole, subTopologyNamed } from '../../src/runtime/plan.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
-import { hopping } from '../../src/topology/windows.ts'
+import { hopping, joinWindows, session, sliding } from '../../src/topology/windows.ts'
 import { strings } from './scene.ts'
 
 /** Lines are counted by word, through a repartition topic. */
@@ -36,6 +37,14 @@ const shown = ({
   internalSinks: [...internalSinks],
   prefetch: prefetch.map(({ topic, store }) => `${topic} -> ${store}`),
 })
+
+/** What a rule reads for a key, `k` if none is given, at a time: keys, or the bounds of ranges. */
+const readOf = (rule: PrefetchRule, timestamp: number, key: Uint8Array = Buffer.from('k')): string => {
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+  const read =
+    'keysOf' in rule ? rule.keysOf(key, timestamp).map(hex) : rule.rangesOf(key, timestamp).map((bounds) => bounds.map(hex).join(' to '))
+  return `${rule.topic} -> ${rule.store} ${read.join(' ')}`
+}
 
 describe('the plan of a sub-topology', () => {
   it('has every name as on the cluster', () => {
@@ -94,7 +103,7 @@ describe('the plan of a sub-topology', () => {
       .groupByKey()
       .count({ store: { name: 'counts', keySerde: Serdes.json() } })
     const [rule] = planWhole(builder.build(), 'app').prefetch
-    expect(Buffer.from(rule?.keysOf(Serdes.long.serialize(258, ''), 0)[0] ?? []).toString()).toBe('258')
+    expect(rule && readOf(rule, 0, Serdes.long.serialize(258, ''))).toBe(`numbers -> counts ${Buffer.from('258').toString('hex')}`)
   })
 
   it('prefetches a row for each window that the time of a record tells', () => {
@@ -105,8 +114,7 @@ describe('the plan of a sub-topology', () => {
       .windowedBy(hopping({ sizeMs: 10, advanceMs: 5, graceMs: 0 }))
       .count({ store: 'counts' })
     const [rule] = planWhole(builder.build(), 'app').prefetch
-    const keys = rule?.keysOf(Buffer.from('k'), 7).map((key) => Buffer.from(key).toString('hex'))
-    expect(keys).toEqual(['6b000000000000000000000000', '6b000000000000000500000000'])
+    expect(rule && readOf(rule, 7)).toBe('words -> counts 6b000000000000000000000000 6b000000000000000500000000')
   })
 
   it('prefetches the subscriptions to the row that a record changes, by the beginning of their keys', () => {
@@ -120,18 +128,32 @@ describe('the plan of a sub-topology', () => {
       { name: 'join' },
     )
     const topology = builder.build()
-    const rules = topology.subTopologies.map((sub) =>
-      planOf(topology, 'app', sub).prefetch.map(({ topic, store, prefixes, keysOf }) => {
-        const keys = keysOf(Buffer.from('k'), 0).map((key) => Buffer.from(key).toString('hex'))
-        return `${topic} -> ${store} ${keys}${prefixes ? '...' : ''}`
-      }),
-    )
+    const rules = topology.subTopologies.map((sub) => planOf(topology, 'app', sub).prefetch.map((rule) => readOf(rule, 0)))
     expect(rules).toEqual([
       ['users -> users 6b', 'app-join-subscription-response-topic -> users 6b'],
       [
-        ...['cities -> cities 6b', 'cities -> join-subscription-store 000000016b...'],
+        ...['cities -> cities 6b', 'cities -> join-subscription-store 000000016b to 000000016c'],
         'app-join-subscription-registration-topic -> cities 6b',
       ],
+    ])
+  })
+
+  it('prefetches the rows of a key from the earliest on that a record of its time reads', () => {
+    const builder = new StreamsBuilder()
+    const [words, more] = ['words', 'more'].map((topic) => builder.stream(topic, strings)) as [
+      KStream<string, string>,
+      KStream<string, string>,
+    ]
+    words.leftJoin(more, (one, other) => `${one}${other}`, joinWindows({ beforeMs: 2, afterMs: 5, graceMs: 0 }), { storeName: 'j' })
+    const grouped = words.groupByKey()
+    grouped.windowedBy(session({ inactivityGapMs: 3, graceMs: 0 })).count({ store: 'sessions' })
+    grouped.windowedBy(sliding({ timeDifferenceMs: 1, graceMs: 0 })).count({ store: 'sliding' })
+    const last = '6b001fffffffffffff'
+    expect(planWhole(builder.build(), 'app').prefetch.map((rule) => readOf(rule, 9))).toEqual([
+      `words -> j-outer-other-join-store 6b000000000000000700000000 to ${last}7fffffff`,
+      `words -> sessions 6b00000000000000060000000000000000 to ${last}001fffffffffffff`,
+      `words -> sliding 6b000000000000000700000000 to ${last}7fffffff`,
+      `more -> j-this-join-store 6b000000000000000400000000 to ${last}7fffffff`,
     ])
   })
 

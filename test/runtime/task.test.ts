@@ -11,6 +11,7 @@ import { Serdes } from '../../src/serde/serdes.ts'
 import { Rows } from '../../src/state/rows.ts'
 import type { ProcessorNode } from '../../src/topology/nodes.ts'
 import { Topology } from '../../src/topology/topology.ts'
+import { joinWindows } from '../../src/topology/windows.ts'
 import { record, startMs, strings, textOf } from './scene.ts'
 
 const inputs = (...keys: readonly string[]): readonly FetchedRecord[] => keys.map((key, offset) => ({ ...record(key, key), offset }))
@@ -183,5 +184,34 @@ describe('a task', () => {
     expect(asked).toEqual([1])
     task.add('words', batch)
     expect(() => task.process()).toThrow('Cannot read the key of words/3@1 with the long serde: A long takes 8 bytes, got 3')
+  })
+
+  it('joins prefetched records without waiting; the table is asked once per key and store', async () => {
+    const asked: string[] = []
+    const reader = {
+      get: async () => [],
+      range: async (from: Uint8Array | null) => {
+        asked.push(`${textOf(from)}`.slice(0, 1))
+        return []
+      },
+    }
+    const builder = new StreamsBuilder()
+    const [words, more] = ['words', 'more'].map((topic) => builder.stream(topic, strings)) as [
+      KStream<string, string>,
+      KStream<string, string>,
+    ]
+    words
+      .join(more, (one, other) => one + other, joinWindows({ timeDifferenceMs: 5, graceMs: 0 }), { storeName: 'met' })
+      .to('totals', strings)
+    const remembered = { 'met-this-join-store/latest-window': startMs, 'met-other-join-store/latest-window': startMs }
+    const times = { streamTime: startMs, partitionTimes: {}, remembered }
+    const task = taskOf(builder.build(), { rowsOf: () => new Rows({ reader }), times })
+    for (const topic of ['words', 'more']) {
+      await task.prefetch(topic, inputs('a', 'b', 'a'))
+      task.add(topic, inputs('a', 'b', 'a'))
+      expect(task.process()).toBeUndefined()
+    }
+    expect(asked).toEqual(['a', 'b', 'a', 'b'])
+    expect((await outputsOf(task)).length).toBe(5)
   })
 })

@@ -1,7 +1,8 @@
-import { forEachInOrder } from '../awaitable.ts'
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { AnyProcessorSupplier, ProcessorContext } from '../processor/processor.ts'
 import { noHeaders, type Record } from '../processor/record.ts'
+import type { ValueAndTimestamp } from '../processor/store.ts'
 import type { Window, Windowed } from '../serde/windowed.ts'
 import type { SessionWindows } from '../topology/windows.ts'
 import type { Aggregator, Initializer, Reducer } from './aggregate.ts'
@@ -39,6 +40,8 @@ export const sessionReduceFold = <K, V>(reducer: Reducer<V>): SessionFold<K, V, 
   add: (_key, value, aggregate) => (aggregate === null ? value : reducer(aggregate, value)),
 })
 
+type Session<K, A> = readonly [Windowed<K>, ValueAndTimestamp<A>]
+
 const unionOf = (one: Window, other: Window): Window => ({
   startMs: Math.min(one.startMs, other.startMs),
   endMs: Math.max(one.endMs, other.endMs),
@@ -62,22 +65,19 @@ export const sessionWindowAggregate =
         { startMs: 0, endMs: Math.max(0, timestamp - inactivityGapMs) },
         { startMs: Number.MAX_SAFE_INTEGER, endMs: Number.MAX_SAFE_INTEGER },
       )
-    const process = async (record: Record<K, V>, closeTime: number): Promise<void> => {
+    const process = (record: Record<K, V>, found: readonly Session<K, A>[], closeTime: number): Awaitable<void> => {
       const { key, value, timestamp } = record
-      const found = (await near(record)).filter(([{ window }]) => window.startMs <= timestamp + inactivityGapMs)
       const alone = { startMs: timestamp, endMs: timestamp }
       const merged = found.reduce((window, [it]) => unionOf(window, it.window), alone)
       if (merged.endMs < closeTime) return context.drop('session is closed')
       let aggregate = fold.begin()
       for (const [, row] of found) aggregate = fold.merge(key, aggregate, row.value)
-      if (merged.startMs !== merged.endMs) {
-        await forEachInOrder(found, ([session, row]) =>
-          rows.update({ key: session, value: null, timestamp, headers: noHeaders }, row.value),
-        )
-      }
-      await rows.update(
-        { key: { key, window: merged }, value: fold.add(key, value, aggregate) ?? null, timestamp, headers: noHeaders },
-        null,
+      const replaced = merged.startMs === merged.endMs ? [] : found
+      const removed = forEachInOrder(replaced, ([session, row]) =>
+        rows.update({ key: session, value: null, timestamp, headers: noHeaders }, row.value),
+      )
+      return andThen(removed, () =>
+        rows.update({ key: { key, window: merged }, value: fold.add(key, value, aggregate) ?? null, timestamp, headers: noHeaders }, null),
       )
     }
     return {
@@ -85,11 +85,20 @@ export const sessionWindowAggregate =
         context = given
         rows = openWindowedRows(atSessionEnd(given), options)
       },
-      process: async (record: Record<K, V>) => {
+      process: (record: Record<K, V>) => {
         if (record.key === null) return context.drop('null key')
         const closeTime = rows.observe(record.timestamp) - graceMs - inactivityGapMs
-        await process(record, closeTime)
-        await rows.emitClosed(record, closeTime, (time) => time - 1)
+        const latestStart = record.timestamp + inactivityGapMs
+        return andThen(near(record), (found) =>
+          andThen(
+            process(
+              record,
+              found.filter(([{ window }]) => window.startMs <= latestStart),
+              closeTime,
+            ),
+            () => rows.emitClosed(record, closeTime, (time) => time - 1),
+          ),
+        )
       },
     }
   }

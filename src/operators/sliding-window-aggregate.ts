@@ -40,18 +40,20 @@ export const slidingWindowAggregate =
       const after = fold(key, value, row === null ? null : row.value) ?? null
       return rows.update({ ...to, value: after, timestamp: row === null ? timestamp : Math.max(timestamp, row.timestamp) }, before)
     }
-    const find = async (key: K, fromMs: number, toMs: number): Promise<readonly Found<A>[]> => {
+    const find = (key: K, fromMs: number, toMs: number): Awaitable<readonly Found<A>[]> => {
       const bound = (startMs: number) => ({ startMs, endMs: startMs + timeDifferenceMs })
-      const found = await rows.store.windowsOf(key, bound(fromMs), bound(toMs))
-      return found.map(([{ window }, row]) => ({ startMs: window.startMs, row }))
+      return andThen(rows.store.windowsOf(key, bound(fromMs), bound(toMs)), (found) =>
+        found.map(([{ window }, row]) => ({ startMs: window.startMs, row })),
+      )
     }
-    const process = async (record: Record<K, V>, closeTime: number): Promise<void> => {
+    const process = (record: Record<K, V>, closeTime: number): Awaitable<void> => {
       const { key, timestamp } = record
       const early = timestamp < timeDifferenceMs
-      const found = await find(key, Math.max(0, timestamp - 2 * timeDifferenceMs), timestamp + 1)
-      const writes = early ? earlyWrites(found, timestamp) : laterWrites(found, timestamp, timeDifferenceMs)
-      await forEachInOrder(writes, (write): Awaitable<void> => apply(record, write, closeTime))
-      if (!early) await rows.emitClosed(record, closeTime, (time) => time - 1)
+      return andThen(find(key, Math.max(0, timestamp - 2 * timeDifferenceMs), timestamp + 1), (found) => {
+        const writes = early ? earlyWrites(found, timestamp) : laterWrites(found, timestamp, timeDifferenceMs)
+        const written = forEachInOrder(writes, (write): Awaitable<void> => apply(record, write, closeTime))
+        return early ? written : andThen(written, () => rows.emitClosed(record, closeTime, (time) => time - 1))
+      })
     }
     return {
       init: (given: ProcessorContext<Windowed<K>, Change<A>>) => {
@@ -62,7 +64,7 @@ export const slidingWindowAggregate =
         if (record.key === null || record.value === null) return context.drop('null key or value')
         const closeTime = rows.observe(record.timestamp) - graceMs
         if (record.timestamp + timeDifferenceMs < closeTime) return context.drop('windows are closed')
-        return andThen(process(record, closeTime), () => undefined)
+        return process(record, closeTime)
       },
     }
   }

@@ -85,11 +85,12 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
 
   /** The rows of one key from one window to another, both inclusive, in the order of the store. */
   windowsOf(key: K, from: Window, to: Window): Awaitable<Entries<StoredWindow<K>, Held<V>>> {
-    if (this.#options.timeOf(from) > this.#newest) return []
+    const { timeOf } = this.#options
     return andThen(this.rangeOf(this.boundsOf(key, from, to)), (found) => {
       // between two windows of a key there may be windows of a longer key that begins like it
       const bytes = this.innerBytes(key)
-      return found.filter(([it]) => !this.isForgotten(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0)
+      const isWanted = (window: Window): boolean => timeOf(window) <= timeOf(to) && !this.isForgotten(window)
+      return found.filter(([it]) => isWanted(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0)
     })
   }
 

@@ -23,7 +23,7 @@ const rooms: Record<string, readonly string[]> = {
   'src/adapters/memory': ['runtime/ports', 'state/backend', 'processor', 'errors', 'invariant'],
   'src/lambda': ['runtime', 'topology', 'state/backend', 'processor', 'adapters', 'errors'],
   'src/local': ['runtime', 'topology', 'state/backend', 'processor', 'adapters', 'lambda', 'errors'],
-  'src/testing': ['runtime', 'topology', 'state', 'processor', 'serde', 'adapters/memory', 'errors'],
+  'src/testing': ['runtime', 'topology', 'state', 'processor', 'serde', 'adapters/memory', 'errors', 'awaitable'],
   'src/cli': [
     'index',
     'dsl',

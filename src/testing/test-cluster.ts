@@ -1,4 +1,5 @@
 import { createMemoryTable } from '../adapters/memory/table.ts'
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
 import { StreamsError } from '../errors.ts'
 import { noHeaders } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
@@ -85,11 +86,11 @@ export class TestCluster {
   }
 
   /** Puts a record on a topic. Records of global stores are applied at once, and change no time but that of their own topic. */
-  async add({ topic, partition, record }: PipedRecord): Promise<void> {
+  add({ topic, partition, record }: PipedRecord): Awaitable<void> {
     const count = this.partitionsOf(topic)
     if (partition !== undefined && !(partition >= 0 && partition < count))
       throw new StreamsError('INPUT_INVALID', `Topic "${topic}" has no partition ${partition}; it has ${count}`)
-    await this.#enqueue(topic, partition ?? this.#partitionFor(topic, record, count), [record])
+    return this.#enqueue(topic, partition ?? this.#partitionFor(topic, record, count), [record])
   }
 
   /** A topic that no source names may match the pattern of one, from then on. */
@@ -109,14 +110,19 @@ export class TestCluster {
 
   /** Processes until nothing is left, task by task, one record and one commit at a time. */
   async processAll(): Promise<void> {
-    for (let processed = true; processed; ) {
+    let any = false
+    for (let processed = true; processed; any ||= processed) {
       processed = false
       for (const running of this.#tasks) {
-        // also after records that were all dropped on reading: their dead letters are to be written
-        processed = (await running.task.processNext()) || processed
-        await this.#settle(running, await running.task.commit())
+        const next = running.task.processNext()
+        if (!(next instanceof Promise ? await next : next)) continue
+        processed = true
+        const settled = andThen(running.task.commit(), (effects) => this.#settle(running, effects))
+        if (settled instanceof Promise) await settled
       }
     }
+    // records that were all dropped on reading: their dead letters are to be written
+    if (!any) for (const running of this.#tasks) await andThen(running.task.commit(), (effects) => this.#settle(running, effects))
   }
 
   async punctuate(): Promise<void> {
@@ -191,24 +197,24 @@ export class TestCluster {
     return key === null ? (this.#offsets.get(`${topic} turn`) ?? 0) % count : partitionOfKey(key, count)
   }
 
-  async #enqueue(topic: string, partition: number, records: readonly LogRecord[]): Promise<void> {
+  #enqueue(topic: string, partition: number, records: readonly LogRecord[]): Awaitable<void> {
     const at = `${topic}/${partition}`
     const offset = this.#offsets.get(at) ?? 0
     this.#offsets.set(at, offset + records.length)
     this.#offsets.set(`${topic} turn`, (this.#offsets.get(`${topic} turn`) ?? 0) + records.length)
     const fetched = records.map((record, index): FetchedRecord => ({ ...record, offset: offset + index }))
-    for (const running of this.#reading(topic)) {
-      if (!this.#globals.includes(running)) {
-        if (running.partition === partition) running.task.add(topic, fetched)
-        continue
-      }
-      running.task.add(topic, fetched)
-      await running.task.process()
-      await this.#keep(running, await running.task.commit())
+    for (const running of this.#tasks) {
+      if (running.partition === partition && running.plan.sources.has(topic)) running.task.add(topic, fetched)
     }
+    return forEachInOrder(this.#globals, (running) => {
+      if (!running.plan.sources.has(topic)) return
+      running.task.add(topic, fetched)
+      const committed = andThen(running.task.process(), () => running.task.commit())
+      return andThen(committed, (effects) => this.#keep(running, effects))
+    })
   }
 
-  async #settle(running: RunningTask, effects: Effects): Promise<void> {
+  #settle(running: RunningTask, effects: Effects): Awaitable<void> {
     const { changelogs } = running.plan
     for (const { store, rows, log = rows } of effects.changes) {
       const changelog = changelogs.get(store)
@@ -217,24 +223,25 @@ export class TestCluster {
       const records = log.map(({ key, value, timestamp, headers = noHeaders }) => ({ key, value, timestamp, headers, partition }))
       this.#produce(changelog, records)
     }
-    await this.#keep(running, effects)
-    for (const { topic, partition, records } of effects.outputs) {
-      this.#produce(
-        topic,
-        records.map((record) => ({ ...record, partition })),
-      )
-      await this.#enqueue(topic, partition, records)
-    }
+    return andThen(this.#keep(running, effects), () =>
+      forEachInOrder(effects.outputs, ({ topic, partition, records }) => {
+        this.#produce(
+          topic,
+          records.map(({ key, value, timestamp, headers }) => ({ key, value, timestamp, headers, partition })),
+        )
+        return this.#enqueue(topic, partition, records)
+      }),
+    )
   }
 
-  async #keep(running: RunningTask, { changes, times }: Effects): Promise<void> {
+  #keep(running: RunningTask, { changes, times }: Effects): Awaitable<void> {
     const { plan, partition } = running
     this.#seq++
     running.times = times
-    for (const { store, rows } of changes) {
+    return forEachInOrder(changes, ({ store, rows }) => {
       const at = { subTopology: plan.subTopology, partition, gen: 0, store, seq: this.#seq, nowMs: this.#options.nowMs() }
-      await this.#table.put(stateRowsOf(rows, at), farFuture)
-    }
+      return this.#table.put(stateRowsOf(rows, at), farFuture)
+    })
   }
 
   #produce(topic: string, records: readonly ProducedRecord[]): void {

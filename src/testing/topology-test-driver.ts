@@ -1,3 +1,4 @@
+import { forEachInOrder } from '../awaitable.ts'
 import { StreamsError } from '../errors.ts'
 import type {
   KeyValueStore,
@@ -95,7 +96,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   async pipeAll(inputs: readonly PipedRecord[]): Promise<void> {
     for (const { topic } of inputs) this.#cluster.checkSource(topic)
     await this.#do(async () => {
-      for (const input of inputs) await this.#cluster.add(input)
+      await forEachInOrder(inputs, (input) => this.#cluster.add(input))
       await this.#cluster.processAll()
     })
   }

@@ -60,7 +60,7 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
   const wrapped = new Set<string>()
   let built: { readonly topology: Topology; readonly drawn: ReadonlyMap<string, Drawn> }
   try {
-    built = build(scenario, { log, wrapped })
+    built = buildScenario(scenario, { log, wrapped })
   } catch (error) {
     return { error }
   }
@@ -98,7 +98,11 @@ export const runScenario = async (scenario: Scenario, mode: Mode): Promise<Obser
   }
 }
 
-const build = (scenario: Scenario, { log, wrapped }: { readonly log: string[]; readonly wrapped: Set<string> }) => {
+/** Builds a scenario's topology; what its steps print goes to `log`. */
+export const buildScenario = (
+  scenario: Scenario,
+  { log, wrapped }: { readonly log: string[]; readonly wrapped: Set<string> } = { log: [], wrapped: new Set() },
+): { readonly topology: Topology; readonly drawn: ReadonlyMap<string, Drawn> } => {
   const config = configOf(scenario, log)
   const recording: Config =
     scenario.config?.['processor.wrapper.class'] === undefined
@@ -197,7 +201,8 @@ const fire = async (scenario: Scenario, driver: TopologyTestDriver, event: Input
   )
 }
 
-const inputOf = ({ topics = {} }: Scenario, { topic, k, v, kb, vb, ts, h = [] }: InputRecord) => {
+/** An input record as bytes. */
+export const inputOf = ({ topics = {} }: Scenario, { topic, k, v, kb, vb, ts, h = [] }: InputRecord) => {
   const bytes = (side: 0 | 1, json: unknown, raw: string | null | undefined): Uint8Array | null => {
     if (raw !== undefined) return raw === null ? null : Buffer.from(raw, 'base64')
     const spec = topics[topic]?.[side]

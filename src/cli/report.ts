@@ -2,6 +2,9 @@ import type { LocalEngine } from '../local/local-engine.ts'
 import { rowKeySerde } from '../runtime/task-stores.ts'
 import type { TableBackend } from '../state/backend.ts'
 import { readBufferedRow } from '../state/buffered-row.ts'
+import { bufferedKey } from '../state/join-buffer.ts'
+import type { Row } from '../state/rows.ts'
+import { readVersion } from '../state/versioned-store.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
 import type { App } from './apps.ts'
@@ -45,8 +48,10 @@ const storeTable = async (sub: SubTopology, store: StoreSpec, { engine, table, a
   const rows = await readStore(sub, store, { engine, table, applicationId })
   const numeric = rows.every(([, value]) => typeof value === 'number')
   if (numeric) rows.sort(([, a], [, b]) => Number(b) - Number(a))
-  const text = (value: unknown): string | number =>
-    typeof value === 'number' ? value : typeof value === 'string' ? value : JSON.stringify(value)
+  const text = (value: unknown): string | number => {
+    if (typeof value === 'number' || typeof value === 'string') return value
+    return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : JSON.stringify(value, bytesAsHex)
+  }
   const title = `Store ${store.name}: ${count(rows.length)} rows${rows.length > shown ? `, ${numeric ? 'the highest' : 'the first'} ${shown}` : ''}`
   return `${title}\n${textTable(
     ['key', 'value'],
@@ -54,26 +59,43 @@ const storeTable = async (sub: SubTopology, store: StoreSpec, { engine, table, a
   )}`
 }
 
-/** A row that is held back is shown as it will be sent. */
-const shownValue = ({ kind, valueSerde }: StoreSpec, value: Uint8Array): unknown => {
-  const bytes = kind === 'suppression-buffer' ? readBufferedRow(value).newValue : value
-  return bytes === null ? null : valueSerde.deserialize(bytes, '')
+function bytesAsHex(this: Readonly<Record<string, unknown>>, name: string, value: unknown): unknown {
+  const it = this[name]
+  return it instanceof Uint8Array ? Buffer.from(it).toString('hex') : value
+}
+
+/** A row that is held back is shown as it will be sent, a version with the time from which it held. */
+const shownRow = (store: StoreSpec, row: Row): readonly [key: unknown, value: unknown] => {
+  const { keySerde, valueSerde, kind } = store
+  const read = (value: Uint8Array | null): unknown => (value === null ? null : valueSerde.deserialize(value, ''))
+  const at = (key: Uint8Array): string => `${keySerde.deserialize(key, '')} @ ${new Date(row.timestamp).toISOString()}`
+  switch (kind) {
+    case 'versioned': {
+      const { key, value } = readVersion(row)
+      return [at(key), read(value)]
+    }
+    case 'join-buffer':
+      return [at(bufferedKey(row.key)), read(readBufferedRow(row.value ?? new Uint8Array()).newValue)]
+    case 'suppression-buffer':
+      return [keySerde.deserialize(row.key, ''), read(readBufferedRow(row.value ?? new Uint8Array()).newValue)]
+    default:
+      return [rowKeySerde(store).deserialize(row.key, ''), read(row.value)]
+  }
 }
 
 const readStore = async (
   sub: SubTopology,
   store: StoreSpec,
   { engine, table, applicationId }: Place,
-): Promise<[key: unknown, value: unknown][]> => {
+): Promise<(readonly [key: unknown, value: unknown])[]> => {
   const deadlineMs = Date.now() + 60_000
-  const rows: [unknown, unknown][] = []
-  const keys = rowKeySerde(store)
+  const rows: (readonly [unknown, unknown])[] = []
   const partitions = engine.partitionsOf(`${applicationId}-${sub.name}-commits`)
   for (let partition = 0; partition < partitions; partition++) {
     const task = { subTopology: sub.name, partition }
     const gen = (await table.readTask(task, deadlineMs))?.checkpoint?.gen ?? 0
     for await (const page of table.query({ ...task, gen, store: store.name }, deadlineMs)) {
-      for (const { key, value } of page) if (value) rows.push([keys.deserialize(key, ''), shownValue(store, value)])
+      for (const row of page) if (row.value) rows.push(shownRow(store, row))
     }
   }
   return rows

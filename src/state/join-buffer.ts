@@ -30,6 +30,9 @@ const rowKey = (timestamp: number, key: Uint8Array, number: number): Uint8Array 
   return bytes
 }
 
+/** The bytes of the record's key in those of a row's. */
+export const bufferedKey = (row: Uint8Array): Uint8Array => row.subarray(keyAt, -4)
+
 interface Waiting {
   readonly id: string
   readonly rowKey: Uint8Array
@@ -119,7 +122,7 @@ class LoadedJoinBuffer<K, V> implements OpenJoinBuffer<K, V> {
     const { keySerde, valueSerde, changelog, holder, rows } = this.#options
     const { timestamp, headers, topic, partition, offset, newValue } = row
     rows.put(id, { key, value: null, timestamp })
-    const recordKey = this.#tried('read the key', () => keySerde.deserialize(key.subarray(keyAt, -4), changelog)) as K
+    const recordKey = this.#tried('read the key', () => keySerde.deserialize(bufferedKey(key), changelog)) as K
     const value = this.#tried('read the value', () => valueSerde.deserialize(newValue ?? new Uint8Array(), changelog)) as V
     const before = holder.current
     holder.current = { topic, partition, offset, timestamp, headers, rawKey: null, rawValue: null }

@@ -47,6 +47,12 @@ const versionOf = ({ value, timestamp }: Row): Version => ({
   value: value === null || value[0] === 0 ? null : value.subarray(1),
 })
 
+/** A row as what its store was told: the plain key, and null for a deletion. */
+export const readVersion = (row: Row): { readonly key: Uint8Array; readonly value: Uint8Array | null } => ({
+  key: row.key.subarray(0, -8),
+  value: versionOf(row).value,
+})
+
 /** The row for a record of the changelog, which has the plain key and the version's time; undefined where it changed nothing. */
 export const versionRowOf = ({ key, value, timestamp, headers = [] }: Row): Row | undefined =>
   headers.some(([name]) => name === late[0]) ? undefined : rowOf(key, { timestamp, value })

@@ -86,6 +86,20 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
     ])
   })
 
+  it('shows versions and waiting records with their times, and subscriptions of a join by foreign key as bytes', async () => {
+    const { code, stdout } = await runCli(['start', 'prices', '--quiet'], undefined, join(import.meta.dirname, 'fixtures'))
+    expect(code).toBe(0)
+    const rows = stdout.split('\n').filter((line) => / @ |hash|bob|^Store /.test(line))
+    expect(rows.map((line) => line.trim().split(/\s{2,}/)).sort()).toEqual([
+      ['0000000162746561', expect.stringMatching(/^{"hash":"[0-9a-f]{32}","instruction":2,"primaryKey":"746561","partition":2}$/)],
+      ...[['Store made-subscription-store: 1 rows'], ['Store makers: 1 rows'], ['Store priced-Buffer: 1 rows'], ['Store prices: 2 rows']],
+      ['b', 'bob'],
+      ['tea @ 1970-01-01T00:00:01.000Z', 'a3'],
+      ['tea @ 1970-01-01T00:00:02.000Z', 'b4'],
+      ['tea @ 1970-01-01T00:00:40.000Z', 'cid'],
+    ])
+  })
+
   it('reads standard input', async () => {
     const { code, stdout } = await runCli(['start', 'word-count', '--quiet', '--input', '-'], 'one two two\n')
     expect(code).toBe(0)

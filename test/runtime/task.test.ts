@@ -11,7 +11,7 @@ import { Serdes } from '../../src/serde/serdes.ts'
 import { Rows } from '../../src/state/rows.ts'
 import type { ProcessorNode } from '../../src/topology/nodes.ts'
 import { Topology } from '../../src/topology/topology.ts'
-import { joinWindows } from '../../src/topology/windows.ts'
+import { joinWindows, tumbling } from '../../src/topology/windows.ts'
 import { record, startMs, strings, textOf } from './scene.ts'
 
 const inputs = (...keys: readonly string[]): readonly FetchedRecord[] => keys.map((key, offset) => ({ ...record(key, key), offset }))
@@ -213,5 +213,32 @@ describe('a task', () => {
     }
     expect(asked).toEqual(['a', 'b', 'a', 'b'])
     expect((await outputsOf(task)).length).toBe(5)
+  })
+
+  it('reads the windows that tasks before it left open once, when the first of them closes', async () => {
+    const asked: (Uint8Array | null)[] = []
+    const reader = {
+      get: async (keys: readonly Uint8Array[]) => keys.map(() => undefined),
+      range: async (from: Uint8Array | null) => {
+        asked.push(from)
+        return []
+      },
+    }
+    const topology = drawn((stream) => {
+      const windowed = stream.groupByKey().windowedBy(tumbling({ sizeMs: 10, graceMs: 0 }))
+      windowed.emitStrategy('onWindowClose').count({ store: 'counts' }).toStream().to('out')
+    })
+    const remembered = { 'counts/stream-time': startMs, 'counts/closed': startMs, 'counts/first-end': startMs + 40 }
+    const times = { streamTime: startMs, partitionTimes: {}, remembered }
+    const task = taskOf(topology, { rowsOf: () => new Rows({ reader }), times })
+    const readsAt: number[] = []
+    for (const [offset, later] of [25, 35, 45, 55, 65].entries()) {
+      task.add('words', [{ ...record('k', 'v', { timestamp: startMs + later }), offset }])
+      await task.process()
+      readsAt.push(asked.length)
+    }
+    // at first nothing can close: the first window that is open ends later
+    expect(readsAt).toEqual([0, 1, 1, 1, 1])
+    expect(asked).toEqual([null])
   })
 })

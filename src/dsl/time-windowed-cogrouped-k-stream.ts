@@ -55,7 +55,13 @@ export class TimeWindowedCogroupedKStream<K, A> {
       tableKeySerde: (inner) => Serdes.timeWindowed(inner, sizeMs),
       graceMs: retention.graceMs,
       node: ({ aggregator }, { store, index, oldValues }) => ({
-        supplier: supplier(aggregateFold(initializer, aggregator), { store, emit: 'onWindowUpdate', oldValues, part: index }),
+        supplier: supplier(aggregateFold(initializer, aggregator), {
+          store,
+          emit: 'onWindowUpdate',
+          oldValues,
+          part: index,
+          initial: initializer,
+        }),
         keepsKey: false,
         readsByKey: [],
         ...windowReads(store, this.#kind),

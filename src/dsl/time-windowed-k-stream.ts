@@ -71,7 +71,7 @@ export class TimeWindowedKStream<K, V> {
   count(options: Aggregated<K, number> = {}): KTable<Windowed<K>, number> {
     const named = typeof options.store === 'string' || options.store?.name !== undefined
     if (this.#kind.countTakesNumber && options.store !== undefined && !named) this.#grouping.place.drawing.names.store(aggregatePrefix)
-    return this.#fold(aggregatePrefix, countFold, { defaultSerde: Serdes.long, options })
+    return this.#fold(aggregatePrefix, countFold, { defaultSerde: Serdes.long, initial: () => 0, options })
   }
 
   /** Combines the values of each key and window pairwise; the first one is taken as it is. */
@@ -81,13 +81,16 @@ export class TimeWindowedKStream<K, V> {
 
   /** Folds the values of each key and window, null ones too, into an aggregate that may have another type. */
   aggregate<A>(initializer: Initializer<A>, aggregator: Aggregator<K, V, A>, options: Aggregated<K, A> = {}): KTable<Windowed<K>, A> {
-    return this.#fold(aggregatePrefix, aggregateFold(initializer, aggregator), { defaultSerde: undefined, options })
+    return this.#fold(aggregatePrefix, aggregateFold(initializer, aggregator), { defaultSerde: undefined, initial: initializer, options })
   }
 
   #fold<A>(
     prefix: string,
     fold: Fold<K, V, A>,
-    given: { readonly defaultSerde: Serde<A> | undefined; readonly options: Aggregated<K, A> },
+    {
+      initial,
+      ...given
+    }: { readonly defaultSerde: Serde<A> | undefined; readonly initial?: Initializer<A>; readonly options: Aggregated<K, A> },
   ): KTable<Windowed<K>, A> {
     const { sizeMs, retention, supplier } = this.#kind
     return drawWindowed<K, V, A>(this.#grouping, {
@@ -97,7 +100,7 @@ export class TimeWindowedKStream<K, V> {
       retention,
       reads: this.#kind,
       windowed: (inner) => Serdes.timeWindowed(inner, sizeMs),
-      supplier: (store, oldValues) => supplier(fold, { store, emit: this.#emit, oldValues }),
+      supplier: (store, oldValues) => supplier(fold, { store, emit: this.#emit, oldValues, ...(initial ? { initial } : {}) }),
     })
   }
 }

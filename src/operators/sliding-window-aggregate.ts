@@ -6,7 +6,7 @@ import type { ValueAndTimestamp } from '../processor/store.ts'
 import type { Windowed } from '../serde/windowed.ts'
 import type { SlidingWindows } from '../topology/windows.ts'
 import type { Fold } from './aggregate.ts'
-import { openWindowedRows, type WindowedRows, type WindowedRowsOptions } from './windowed-rows.ts'
+import { openWindowedRows, toldBefore, type WindowedRows, type WindowedRowsOptions } from './windowed-rows.ts'
 
 /** A window as it is before the record; its row's time is the time of its last record. */
 interface Found<A> {
@@ -14,10 +14,9 @@ interface Found<A> {
   readonly row: ValueAndTimestamp<A>
 }
 
-/** What a record does to a window: takes its value in over what is there, or only copies rows that it made a window for. */
+/** What a record does to a window: takes its value in over what is there or begins as a copy, or only copies rows that it made a window for. */
 interface Write<A> {
   readonly startMs: number
-  readonly before: A | null
   readonly row: ValueAndTimestamp<A> | null
   readonly copies?: boolean
 }
@@ -32,12 +31,13 @@ export const slidingWindowAggregate =
   () => {
     let context: ProcessorContext<Windowed<K>, Change<A>>
     let rows: WindowedRows<K, A>
-    const apply = ({ key, value, timestamp, headers }: Record<K, V>, { startMs, before, row, copies }: Write<A>, closeTime: number) => {
+    const apply = ({ key, value, timestamp, headers }: Record<K, V>, { startMs, row, copies }: Write<A>, closeTime: number) => {
       const window = { startMs, endMs: startMs + timeDifferenceMs }
       if (window.endMs < closeTime) return context.drop('window is closed')
       const to = { key: { key, window }, headers }
       if (copies && row) return rows.update({ ...to, value: row.value, timestamp: row.timestamp }, null)
-      const after = fold(key, value, row === null ? null : row.value) ?? null
+      const before = toldBefore(row, options)
+      const after = fold(key, value, before) ?? null
       return rows.update({ ...to, value: after, timestamp: row === null ? timestamp : Math.max(timestamp, row.timestamp) }, before)
     }
     const find = (key: K, fromMs: number, toMs: number): Awaitable<readonly Found<A>[]> => {
@@ -69,12 +69,12 @@ export const slidingWindowAggregate =
     }
   }
 
-const updated = <A>({ startMs, row }: Found<A>): Write<A> => ({ startMs, before: row.value, row })
-const begun = (startMs: number): Write<never> => ({ startMs, before: null, row: null })
+const updated = <A>({ startMs, row }: Found<A>): Write<A> => ({ startMs, row })
+const begun = (startMs: number): Write<never> => ({ startMs, row: null })
 
 /** The window right after the record, where later records are known: they are in `row`, the record is not. */
 const afterRecord = <A>(timestamp: number, row: ValueAndTimestamp<A> | undefined, exists: boolean): readonly Write<A>[] =>
-  exists || !row || row.timestamp <= timestamp ? [] : [{ startMs: timestamp + 1, before: null, row, copies: true }]
+  exists || !row || row.timestamp <= timestamp ? [] : [{ startMs: timestamp + 1, row, copies: true }]
 
 /** Found windows go from the latest to the earliest, as Kafka's stores give them. */
 const laterWrites = <A>(found: readonly Found<A>[], timestamp: number, timeDifferenceMs: number): readonly Write<A>[] => {
@@ -87,7 +87,7 @@ const laterWrites = <A>(found: readonly Found<A>[], timestamp: number, timeDiffe
   const previous = earlier?.row.timestamp ?? (own && own.row.timestamp < timestamp ? own.row.timestamp : undefined)
   const afterPrevious = previous !== undefined && !starts.has(previous + 1) && previous + 1 + timeDifferenceMs >= timestamp
   const inside = earlier && previous !== undefined && previous >= timestamp - timeDifferenceMs
-  const left: Write<A> = { startMs: timestamp - timeDifferenceMs, before: null, row: inside ? earlier.row : null }
+  const left: Write<A> = { startMs: timestamp - timeDifferenceMs, row: inside ? earlier.row : null }
   return [
     ...around.map(updated),
     ...(afterPrevious ? [begun(previous + 1)] : []),

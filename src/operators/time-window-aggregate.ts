@@ -5,7 +5,7 @@ import type { Record } from '../processor/record.ts'
 import type { Window, Windowed } from '../serde/windowed.ts'
 import type { Windows } from '../topology/windows.ts'
 import type { Fold } from './aggregate.ts'
-import { openWindowedRows, type WindowedRows, type WindowedRowsOptions } from './windowed-rows.ts'
+import { openWindowedRows, toldBefore, type WindowedRows, type WindowedRowsOptions } from './windowed-rows.ts'
 
 /**
  * Folds the records of each key and window into a row (`KStreamWindowAggregate`, S-05). A null key is dropped and counted,
@@ -22,7 +22,7 @@ export const timeWindowAggregate =
     const update = ({ key, value, timestamp, headers }: Record<K, V>, window: Window) => {
       const windowed = { key, window }
       return andThen(rows.store.get(windowed), (row) => {
-        const before = row === null ? null : row.value
+        const before = toldBefore(row, options)
         const time = row === null ? timestamp : Math.max(timestamp, row.timestamp)
         return rows.update({ key: windowed, value: fold(key, value, before) ?? null, timestamp: time, headers }, before)
       })

@@ -17,7 +17,13 @@ export interface WindowedRowsOptions {
   readonly part?: number
   /** Every update tells the row before as well (S-16); what is sent at the close does not. */
   readonly oldValues: boolean
+  /** What a fold begins with: an update that is not cached tells it as the row before where there was none, as in Kafka. */
+  readonly initial?: () => unknown
 }
+
+/** The aggregate before an update, as the update tells it. */
+export const toldBefore = <A>(row: ValueAndTimestamp<A> | null, { initial }: WindowedRowsOptions): A | null =>
+  row === null ? ((initial?.() ?? null) as A | null) : row.value
 
 /** What the rows need of their node. */
 export type RowsContext<K, A> = Pick<ProcessorContext<Windowed<K>, Change<A>>, 'getStateStore' | 'forward' | 'remember' | 'remembered'>

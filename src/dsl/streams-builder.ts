@@ -117,7 +117,7 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
   /**
    * A table of the last value per key of a topic that every task of the application sees whole, however the topic is partitioned
    * (D-03): for joins by any key. A deployed application fills it once, and what it holds must fit into the memory of each function that
-   * reads it. Records are applied as they come, without regard to the time of other topics.
+   * reads it. Records are applied as they come, without regard to the time of other topics; no extractor is asked for theirs, as in Kafka.
    */
   globalTable<K = DK, V = DV>(topic: string, ...[consumed = {}]: ConsumedArgs<K, V, DK, DV, ConsumedTable<K, V>>): GlobalKTable<K, V> {
     const given: ConsumedTable<K, V> = consumed
@@ -160,8 +160,8 @@ export class StreamsBuilder<DK = NoDefault, DV = NoDefault> {
     const { names } = this.#drawing
     const base = consumed.name === undefined ? undefined : checkName(consumed.name)
     const source = names.processor('KSTREAM-SOURCE-', base && `${base}-source`)
-    const { offsetReset: _none, ...fromTheStart } = consumed
-    return { processor: names.processor(tableSourcePrefix, base), source: this.#source(source, topic, fromTheStart) }
+    const { offsetReset: _start, timestampExtractor: _own, ...node } = this.#source(source, topic, consumed)
+    return { processor: names.processor(tableSourcePrefix, base), source: node }
   }
 
   #addGlobal(globalStore: GlobalStore): void {
@@ -225,6 +225,9 @@ const checkExplicitNames = (topology: Topology, graph: LogicalGraph): void => {
   )
   const onDemand = graph.nodes.flatMap((node) => node.spec.storesOnDemand ?? [])
   const stores = [...onDemand, ...topology.subTopologies.flatMap((sub) => sub.stores)].filter((store) => !store.named)
+  const buffers = new Set(
+    topology.subTopologies.flatMap((sub) => sub.stores.filter(({ kind }) => kind === 'suppression-buffer')).map(({ name }) => name),
+  )
   const told = (isTold: (name: string) => boolean): string => {
     const unnamed = stores.filter((store) => isTold(store.name))
     const changelogs = unnamed.filter((store) => store.logging !== false)
@@ -235,7 +238,8 @@ const checkExplicitNames = (topology: Topology, graph: LogicalGraph): void => {
       ),
       listed(
         'state store(s)',
-        unnamed.map(({ name }) => name),
+        // of a suppression's buffer Kafka Streams tells the changelog alone
+        unnamed.filter(({ name }) => !buffers.has(name)).map(({ name }) => name),
       ),
       listed('repartition topic(s)', repartitions.filter(isTold)),
     ].join('')

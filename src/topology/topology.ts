@@ -199,27 +199,13 @@ export class Topology {
    *     this.#context.getStateStore(names).put(key, value.trim())
    *   }
    * }
-   * class Greet {
-   *   #context!: ProcessorContext<string, string>
-   *   init(context: ProcessorContext<string, string>) {
-   *     this.#context = context
-   *   }
-   *   async process(visit: Record<string, string>) {
-   *     const name = await this.#context.getStateStore(names).get(visit.value)
-   *     await this.#context.forward({ ...visit, value: `Hello ${name ?? 'stranger'}` })
-   *   }
-   * }
    *
    * const topology = new Topology()
    *   .addGlobalStore(names, { source: 'people', topic: 'people', processor: 'remember', ...strings }, () => new Remember())
-   *   .addSource('visits', 'visits', strings)
-   *   .addProcessor('greet', () => new Greet(), 'visits')
-   *   .addSink('greetings', 'greetings', { parents: 'greet', ...strings })
    *
    * await using driver = new TopologyTestDriver(topology)
    * await driver.createInputTopic('people', strings).pipeInput('p1', ' Ann ')
-   * await driver.createInputTopic('visits', strings).pipeInput('home', 'p1')
-   * driver.createOutputTopic('greetings', strings).readRecords().map((it) => it.value) // => ['Hello Ann']
+   * await driver.getKeyValueStore('names').get('p1') // => 'Ann'
    * ```
    */
   addGlobalStore<K, V>(
@@ -228,10 +214,10 @@ export class Topology {
     supplier: ProcessorSupplier<K, V, never, never>,
   ): this {
     checkSupplier(processor, supplier)
-    const { offsetReset: _none, ...fromTheStart } = options
+    const { offsetReset: _start, timestampExtractor: _own, ...node } = this.#source(name, topic, options)
     this.addGlobal({
       store: specOf(builder),
-      source: this.#source(name, topic, fromTheStart),
+      source: node,
       processor: globalProcessor(processor, name, { supplier, store: builder.name }),
     })
     return this
@@ -268,7 +254,7 @@ export class Topology {
 
   /** Parents and stores must be there before; names and topics may be used once. Throws TOPOLOGY_INVALID. */
   add(node: TopologyNode): void {
-    if (this.#nodes.has(node.name)) throw topologyError(`Processor ${node.name} is already added.`)
+    this.checkName(node.name)
     if (node.kind === 'source') checkTopics(node, this.#sources())
     else this.#checkParents(node)
     if (node.kind === 'processor') {
@@ -299,7 +285,7 @@ export class Topology {
    * Streams every instance fills it from the topic for itself, here one task does.
    */
   addGlobal({ store, source, processor }: GlobalStore): void {
-    for (const { name } of [source, processor]) if (this.#nodes.has(name)) throw topologyError(`Processor ${name} is already added.`)
+    for (const { name } of [source, processor]) this.checkName(name)
     this.#checkStoreName(store.name)
     if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')
     checkTopics(source, this.#sources())
@@ -358,6 +344,11 @@ export class Topology {
   /** Changes when nodes, topics or stores do. */
   get fingerprint(): string {
     return createHash('sha256').update(this.describe()).digest('hex').slice(0, 16)
+  }
+
+  /** Throws TOPOLOGY_INVALID for the name of a node that is there. */
+  checkName(name: string): void {
+    if (this.#nodes.has(name)) throw topologyError(`Processor ${name} is already added.`)
   }
 
   #checkStoreName(name: string): void {

@@ -30,6 +30,7 @@ const writeNode = (topology: Topology, { spec, parents }: LogicalNode): void => 
     topology.addInternalTopic(topic, partitions === undefined ? {} : { partitions })
   }
   if (spec.globalStore) topology.addGlobal(spec.globalStore)
+  for (const { name } of spec.nodes) topology.checkName(name)
   for (const store of spec.stores ?? []) topology.addStore(store)
   for (const node of spec.nodes) {
     topology.add(node.kind === 'source' || node.parents.length > 0 ? node : { ...node, parents: above })

@@ -290,6 +290,7 @@ const codes: Readonly<Record<string, readonly string[]>> = {
   NullPointerException: ['PROCESSING_FAILED'],
   NumberFormatException: ['PROCESSING_FAILED'],
   // a negative timestamp on the way in or out, a store that is not connected, a suppression that has no window
+  UnsupportedOperationException: ['PROCESSING_FAILED'],
   StreamsException: ['RECORD_INVALID', 'PROCESSING_FAILED', 'CONFIG_INVALID', 'TOPOLOGY_INVALID'],
 }
 

@@ -1,3 +1,4 @@
+import { messageOf, StreamsError } from '../errors.ts'
 import type { Headers, Record } from './record.ts'
 
 /** Where an error happened (Kafka's `ErrorHandlerContext`). */
@@ -73,7 +74,7 @@ export const defaultHandlers: ExceptionHandlers = Object.freeze({
   alsoGlobal: false,
 })
 
-/** What a handler decides: undefined to fail, else the dead letters to write. */
+/** What a handler decides: undefined to fail, else the dead letters to write. A handler that throws, or answers nothing of the kind, is PROCESSING_FAILED. */
 export const decide = (
   handler: BuiltInHandler | (() => HandlerResponse),
   deadLetterTopic: string | undefined,
@@ -81,9 +82,32 @@ export const decide = (
 ): readonly DeadLetter[] | undefined => {
   if (handler === 'LogAndFail') return undefined
   if (handler === 'LogAndContinue') return deadLetterTopic === undefined ? [] : [deadLetterOf(deadLetterTopic, failure)]
-  const answer = handler()
+  const answer = answerOf(handler, failure)
   if (answer === 'resume') return []
-  return typeof answer === 'object' && answer.response === 'resume' ? answer.deadLetters : undefined
+  return typeof answer === 'object' ? answer.deadLetters : undefined
+}
+
+type Answer = 'fail' | 'resume' | { readonly response: 'resume'; readonly deadLetters: readonly DeadLetter[] }
+
+const answerOf = (
+  handler: () => HandlerResponse,
+  { context, error }: { readonly context: ErrorHandlerContext; readonly error: unknown },
+): Answer => {
+  const { node, topic, partition, offset } = context
+  const place = topic === null ? '' : ` at ${topic}/${partition}@${offset}`
+  const at = `The exception handler of node ${node}${place}, asked about "${messageOf(error)}",`
+  let answer: HandlerResponse
+  try {
+    answer = handler()
+  } catch (cause) {
+    throw new StreamsError('PROCESSING_FAILED', `${at} threw: ${messageOf(cause)}`, { cause })
+  }
+  if (answer === 'fail' || answer === 'resume') return answer
+  if (answer?.response === 'fail') return 'fail'
+  if (answer?.response === 'resume' && Array.isArray(answer.deadLetters)) return answer
+  throw new StreamsError('PROCESSING_FAILED', `${at} answered ${JSON.stringify(answer) ?? 'nothing'}`, {
+    remedy: "Answer 'fail', 'resume', or { response: 'resume', deadLetters }.",
+  })
 }
 
 const text = (value: unknown): Uint8Array => Buffer.from(String(value), 'utf8')

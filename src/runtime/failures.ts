@@ -64,26 +64,35 @@ export const createFailures = ({ handlers, holder, taskId, partition, dropped }:
     dropped(node, why)
     return true
   }
+  /** What a handler that failed itself throws is final. */
+  const asked = (...of: Parameters<typeof decide>): ReturnType<typeof decide> => {
+    try {
+      return decide(...of)
+    } catch (error) {
+      decided.add(error as object)
+      throw error
+    }
+  }
   return {
     deserialization: ({ node, topic, raw }, error) => {
       const { offset, timestamp, headers, key, value } = raw
       const context = { topic, partition, offset, timestamp, headers, node, taskId, sourceRawKey: key, sourceRawValue: value }
       const { deserialization: handler, deadLetterTopic } = handlers
       const ask = typeof handler === 'function' ? () => handler(context, error) : handler
-      return settle(node, 'cannot be read', decide(ask, deadLetterTopic, { context, error }))
+      return settle(node, 'cannot be read', asked(ask, deadLetterTopic, { context, error }))
     },
     processing: (node, record, error) => {
       if ((typeof error === 'object' && error !== null && decided.has(error)) || !isOfRecord(error)) return false
       const context = contextAt(node)
       const { processing: handler, deadLetterTopic } = handlers
       const ask = typeof handler === 'function' ? () => handler(context, record, error) : handler
-      return settle(node, 'failed', decide(ask, deadLetterTopic, { context, error }))
+      return settle(node, 'failed', asked(ask, deadLetterTopic, { context, error }))
     },
     production: (node, output, error) => {
       const context = contextAt(node)
       const { production: handler, deadLetterTopic } = handlers
       const ask = typeof handler === 'function' ? () => handler(context, output, error) : handler
-      return settle(node, 'cannot be written', decide(ask, deadLetterTopic, { context, error }))
+      return settle(node, 'cannot be written', asked(ask, deadLetterTopic, { context, error }))
     },
     final: (error) => {
       if (typeof error === 'object' && error !== null) decided.add(error)

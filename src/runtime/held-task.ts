@@ -24,6 +24,7 @@ interface Progress {
   positions: Readonly<Record<string, number>>
   ends: Readonly<Record<string, number>>
   wakeMs: number | undefined
+  dropped: ReadonlyMap<string, number>
   bells: Readonly<Record<string, number>>
 }
 
@@ -61,6 +62,7 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
           complete: at.complete,
         }),
     })
+    progress.dropped = new Map(task.dropped)
     const flush = createFlush(held, gen, log.tail)
     try {
       await globals?.refresh(deadlineMs)
@@ -149,6 +151,7 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     progress.commit = next
     progress.positions = next.positions
     progress.wakeMs = task.wakeMs
+    tellDropped(held, task, progress)
     progress.ends = { ...progress.ends, ...written.ends }
     const chunk = { recordsRead: read.reduce((sum, it) => sum + it.records.length, 0), recordsWritten: written.records }
     stats.transactions++
@@ -170,6 +173,17 @@ const processChunk = async (held: HeldTask, { session, task, progress, flush }: 
     offsets: progress.positions,
     records: stats.recordsRead,
   })
+}
+
+/** Says what was given up on the way, once per chunk: nobody else would. */
+const tellDropped = ({ ports, ...held }: HeldTask, task: Task, progress: Progress): void => {
+  const before = progress.dropped
+  const dropped = [...task.dropped].flatMap(([why, count]) =>
+    count > (before.get(why) ?? 0) ? [[why, count - (before.get(why) ?? 0)]] : [],
+  )
+  if (dropped.length === 0) return
+  progress.dropped = new Map(task.dropped)
+  ports.log({ level: 'warn', message: 'dropped records', ...taskIdOf(held), dropped: Object.fromEntries(dropped) })
 }
 
 /** An error of processing counts only if nobody else has taken over in the meantime (protocol §5); it then frees the lease. */
@@ -204,6 +218,7 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   ends: log.ends,
   // as it stands in the item until something is committed
   wakeMs: undefined,
+  dropped: new Map(),
   bells: held.item.bells,
 })
 

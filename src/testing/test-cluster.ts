@@ -56,7 +56,7 @@ export class TestCluster {
   readonly #globals: readonly RunningTask[]
   readonly #tasks: readonly RunningTask[]
   #seq = 0
-  #droppedBefore = 0
+  #droppedBefore: ReadonlyMap<string, number> = new Map()
 
   constructor(topology: Topology, options: TestClusterOptions) {
     this.#options = options
@@ -66,9 +66,11 @@ export class TestCluster {
     this.#tasks = options.partitions === undefined ? [this.#running(whole, 0)] : this.#partitioned(topology)
   }
 
-  get dropped(): number {
-    const counts = this.#all().flatMap(({ task }) => [...task.dropped.values()])
-    return this.#droppedBefore + counts.reduce((sum, count) => sum + count, 0)
+  /** By `<node>: <why>`. */
+  get dropped(): ReadonlyMap<string, number> {
+    const counts = new Map(this.#droppedBefore)
+    for (const { task } of this.#all()) for (const [why, count] of task.dropped) counts.set(why, (counts.get(why) ?? 0) + count)
+    return counts
   }
 
   /** Every store with what it was declared as, in every task that has it. */

@@ -203,6 +203,11 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Records dropped so far: null keys in aggregations, invalid timestamps and the like. */
   get dropped(): number {
+    return [...this.#cluster.dropped.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** The same by `<node>: <why>`. */
+  get droppedRecords(): ReadonlyMap<string, number> {
     return this.#cluster.dropped
   }
 

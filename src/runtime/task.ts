@@ -161,10 +161,7 @@ export class Task {
   /** Flushes the caches, which may forward, and hands over what is to be committed. */
   commit(): Awaitable<Effects> {
     return andThen(
-      andThen(
-        forEachInOrder([...this.#stores.values()], (store) => store.flush()),
-        () => this.#sendDeadLetters(),
-      ),
+      andThen(this.#flushStores(), () => this.#sendDeadLetters()),
       () => {
         this.#holder.current = undefined
         return {
@@ -271,6 +268,15 @@ export class Task {
   #drop(node: string, why: string): void {
     const key = `${node}: ${why}`
     this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1)
+  }
+
+  /** In their order, as Kafka does; again where one that was flushed got something more, which must not be left behind. */
+  #flushStores(): Awaitable<void> {
+    const stores = [...this.#stores.values()]
+    return andThen(
+      forEachInOrder(stores, (store) => store.flush()),
+      () => (stores.some((store) => store.typed?.isDirty) ? this.#flushStores() : undefined),
+    )
   }
 
   /** A node that tells when it is visited. */

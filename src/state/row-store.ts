@@ -53,7 +53,9 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   readonly caching: boolean
   readonly rows: Rows
   readonly #options: RowStoreOptions<K, V>
-  readonly #dirty = new Map<string, Cached<K, V>>()
+  #dirty = new Map<string, Cached<K, V>>()
+  /** What a flush that is under way has not come to yet. */
+  #flushing: Map<string, Cached<K, V>> | undefined
   /** Of what is cached, from the first read of a range on until the flush. */
   #dirtyOrder: SortedIds | undefined
   #forward: ((record: Record<K, Change<V>>) => Awaitable<void>) | undefined
@@ -74,7 +76,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   get(key: K): Awaitable<Held<V> | null> {
     const bytes = this.keyBytes(key)
     const id = keyId(bytes)
-    const cached = this.#dirty.get(id)
+    const cached = this.#dirty.get(id) ?? this.#flushing?.get(id)
     if (cached !== undefined) return cached.value
     const row = this.rows.get(bytes, id)
     return row instanceof Promise ? row.then((it) => this.#read(it)) : this.#read(row)
@@ -114,10 +116,13 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   }
 
   #cachedIn({ from, to }: KeyBounds): readonly (readonly [id: string, cached: Cached<K, V>])[] {
-    if (this.#dirty.size === 0) return []
-    this.#dirtyOrder ??= new SortedIds(this.#dirty.keys())
-    const ids = this.#dirtyOrder.between(from === null ? '' : keyId(from), to === null ? undefined : keyId(to))
-    return ids.map((id) => [id, this.#dirty.get(id) as Cached<K, V>])
+    const flushing = this.#flushing?.size ? this.#flushing : undefined
+    if (this.#dirty.size === 0 && !flushing) return []
+    const cached = flushing ? new Map([...flushing, ...this.#dirty]) : this.#dirty
+    const order = (flushing ? undefined : this.#dirtyOrder) ?? new SortedIds(cached.keys())
+    if (!flushing) this.#dirtyOrder = order
+    const ids = order.between(from === null ? '' : keyId(from), to === null ? undefined : keyId(to))
+    return ids.map((id) => [id, cached.get(id) as Cached<K, V>])
   }
 
   #entry(bytes: Uint8Array, value: Held<V> | null): readonly (readonly [K, Held<V>])[] {
@@ -135,10 +140,16 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   /** Writes what is cached and forwards one change per key, in the order of the last writes (`NamedCache.flush`). */
   flush(): Awaitable<void> {
     if (this.#dirty.size === 0) return
-    const entries = [...this.#dirty]
-    this.#dirty.clear()
+    const flushing = this.#dirty
+    this.#dirty = new Map()
     this.#dirtyOrder = undefined
-    return forEachInOrder(entries, ([id, entry]) => this.#flushOne(id, entry))
+    this.#flushing = flushing
+    return forEachInOrder([...flushing], ([id, entry]) => this.#flushOne(id, entry))
+  }
+
+  /** There is something to flush. */
+  get isDirty(): boolean {
+    return this.#dirty.size > 0
   }
 
   #flushOne(id: string, { key, bytes, value, context, seen }: Cached<K, V>): Awaitable<void> {
@@ -148,6 +159,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
       holder.current = context
       this.beforeWrite(key, value !== null)
       this.#write(id, bytes, value, context)
+      this.#flushing?.delete(id)
       return this.#forward?.({
         key,
         value: { newValue: value === null ? null : value.value, oldValue },
@@ -158,6 +170,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     if (this.#forward === undefined || (value !== null && !this.#oldValues)) return write(null)
     // a row that came and went between two commits is neither written nor forwarded, unless somebody has joined it meanwhile
     return andThen(this.rows.get(bytes, id), (row) => {
+      this.#flushing?.delete(id)
       if (row !== null && this.isGone(key)) return this.#replaceGone(id, { bytes, value, context }, write)
       return value === null && row === null && !seen ? undefined : write(row)
     })

@@ -244,6 +244,31 @@ describe('stores', () => {
     }
   })
 
+  it('that are cached leave nothing behind at a cut, also where the flush of a later store writes to an earlier one', async () => {
+    const last = Stores.keyValueStore('last', { keySerde: Serdes.string, valueSerde: Serdes.string, caching: true })
+    const keeping = processor((context, record) => {
+      context.getStateStore(last).put(record.key, record.value)
+      return context.forward(record)
+    })
+    for (const cutAfter of ['never', 'record'] as const) {
+      const builder = new StreamsBuilder()
+      builder.addStateStore(last)
+      const kept = builder.stream('in', strings).process(keeping, { stores: ['last'] })
+      const counts = kept
+        .groupByKey({ ...strings, name: 'again' })
+        .count({ store: 'counts' })
+        .toStream()
+      counts.mapValues((count) => `counted ${count}`).process(keeping, { stores: ['last'] })
+      await using driver = new TopologyTestDriver(builder.build(), { cutAfter })
+      await driver.createInputTopic('in', strings).pipeInput('k', 'a')
+      await driver.createInputTopic('in', strings).pipeInput('other', 'b')
+      expect(await driver.getKeyValueStore('last').all()).toEqual([
+        ['k', 'counted 1'],
+        ['other', 'counted 1'],
+      ])
+    }
+  })
+
   it('are asked for by their kind', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', strings).groupByKey().count({ store: 'counts' })

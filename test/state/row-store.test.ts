@@ -128,3 +128,18 @@ describe('a timestamped store', () => {
     )
   })
 })
+
+describe('a flush of a cached store', () => {
+  it('shows what it has not come to yet, also to those it forwards to, key by key and in ranges', async () => {
+    const { store } = make({ rows: [] })
+    const seen: unknown[] = []
+    store.onFlush(async ({ key }: Record<string, Change<number>>) => {
+      seen.push([key, await store.get('z'), (await store.all()).map(([name, { value }]) => `${name}=${value}`)])
+    })
+    for (const [at, key] of ['b', 'z', 'a'].entries()) store.put(key, { value: at, timestamp: at })
+    await store.flush()
+    const all = ['a=2', 'b=0', 'z=1']
+    expect(seen).toEqual(['b', 'z', 'a'].map((key) => [key, { value: 1, timestamp: 1 }, all]))
+    expect(store.isDirty).toBe(false)
+  })
+})

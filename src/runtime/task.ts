@@ -220,7 +220,7 @@ export class Task {
     const record = { key, value, timestamp, headers: raw.headers }
     this.#visit?.(source.name, record, { topic, partition: this.#options.partition, offset: raw.offset })
     const processed = children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
-    return andThen(processed, () => this.#punctuateStreamTime())
+    return processed instanceof Promise ? processed.then(() => this.#punctuateStreamTime()) : this.#punctuateStreamTime()
   }
 
   #punctuateStreamTime(): Awaitable<void> {

@@ -122,39 +122,35 @@ const lru = <K, V>(name: string, options: LruOptions<K, V>): KeyValueStoreSpec =
  *
  * @example
  * ```ts
- * import { Serdes, type Processor, Stores, StreamsBuilder } from 'millrace'
+ * import { type ProcessorContext, type Record, Serdes, Stores, StreamsBuilder } from 'millrace'
  * import { TopologyTestDriver } from 'millrace/testing'
  *
  * const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
  * const seen = Stores.keyValueStore('seen', { keySerde: Serdes.string, valueSerde: Serdes.long })
+ *
+ * class OncePerKey {
+ *   #context!: ProcessorContext<string, string>
+ *   init(context: ProcessorContext<string, string>) {
+ *     this.#context = context
+ *   }
+ *   async process(record: Record<string, string>) {
+ *     const before = await this.#context.getStateStore(seen).putIfAbsent(record.key, record.timestamp)
+ *     if (before === null) await this.#context.forward(record)
+ *   }
+ * }
+ *
  * const builder = new StreamsBuilder()
  * builder.addStateStore(seen)
  * builder
  *   .stream('orders', strings)
- *   .process<string, string>(
- *     () => {
- *       let take: (id: string) => boolean | Promise<boolean>
- *       let pass: (record: Parameters<Processor<string, string, string, string>['process']>[0]) => unknown
- *       return {
- *         init: (context) => {
- *           const store = context.getStateStore(seen)
- *           take = async (id) => (await store.putIfAbsent(id, context.currentStreamTimeMs())) === null
- *           pass = (record) => context.forward(record)
- *         },
- *         process: async (record) => {
- *           if (await take(record.key)) await pass(record)
- *         },
- *       }
- *     },
- *     { stores: ['seen'] },
- *   )
+ *   .process(() => new OncePerKey(), { stores: ['seen'] })
  *   .to('new-orders', strings)
  *
  * await using driver = new TopologyTestDriver(builder.build())
  * const orders = driver.createInputTopic('orders', strings)
  * await orders.pipeInput('a', 'first')
  * await orders.pipeInput('a', 'again')
- * driver.createOutputTopic('new-orders', strings).readRecords().map((it) => it.value) // => ['first']
+ * driver.createOutputTopic('new-orders', strings).readValues() // => ['first']
  * ```
  */
 export const Stores = Object.freeze({

@@ -14,7 +14,7 @@ import { Serdes } from '../serde/serdes.ts'
 import { foreignKeyPrefix, type SubscriptionResponse, subscriptionResponseSerde, subscriptionSerde } from '../serde/subscription.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
-import type { AnySerde, ProcessorNode, SinkNode, SourceNode, StoreSpec, StreamPartitioner } from '../topology/nodes.ts'
+import type { AnySerde, AnyStreamPartitioner, ProcessorNode, SinkNode, SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import type { Drawing } from './drawing.ts'
 import { keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf, type TablePlace } from './materialize.ts'
@@ -131,7 +131,7 @@ const processor = (
 const topic = (
   names: { readonly topic: string; readonly sink: string; readonly source: string },
   serdes: { readonly keySerde: AnySerde; readonly valueSerde: AnySerde },
-  partitioner: StreamPartitioner | undefined,
+  partitioner: AnyStreamPartitioner | undefined,
 ): readonly [SinkNode, SourceNode] => {
   const ref = { name: names.topic, internal: true }
   return [
@@ -141,11 +141,11 @@ const topic = (
 }
 
 /** Partitioners of the user are for rows, by their keys (KIP-775): they do not see what the topics carry. */
-const withoutValue = (partitioner: StreamPartitioner | undefined): StreamPartitioner | undefined =>
+const withoutValue = (partitioner: AnyStreamPartitioner | undefined): AnyStreamPartitioner | undefined =>
   partitioner && ((name, key, _value, partitions) => partitioner(name, key, null, partitions))
 
 /** Back to the partition whose row has asked. */
-const toAsker: StreamPartitioner = (_topic, _key, value) => {
+const toAsker: AnyStreamPartitioner = (_topic, _key, value) => {
   const { partition } = value as SubscriptionResponse<unknown>
   return partition === undefined ? undefined : [partition]
 }

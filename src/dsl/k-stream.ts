@@ -203,7 +203,7 @@ export class KStream<K, V> {
   }
 
   /** Writes the stream to a topic, which must exist; a function chooses the topic per record. */
-  to(topic: string | TopicNameExtractor, produced: Produced<K, V> = {}): void {
+  to(topic: string | TopicNameExtractor<K, V>, produced: Produced<K, V> = {}): void {
     const { drawing, keySerde, valueSerde } = this.#place
     const name = drawing.names.processor('KSTREAM-SINK-', produced.name === undefined ? undefined : checkName(produced.name))
     const what = typeof topic === 'string' ? `topic ${topic}` : `sink ${name}`

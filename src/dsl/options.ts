@@ -17,7 +17,7 @@ export interface ConnectedTo {
 export interface Consumed<K, V> extends Named {
   readonly keySerde?: Serde<K>
   readonly valueSerde?: Serde<V>
-  readonly timestampExtractor?: TimestampExtractor
+  readonly timestampExtractor?: TimestampExtractor<NoInfer<K>, NoInfer<V>>
   readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly byDurationMs: number }
 }
 
@@ -25,7 +25,7 @@ export interface Consumed<K, V> extends Named {
 export interface Produced<K, V> extends Named {
   readonly keySerde?: Serde<NonNullable<K>>
   readonly valueSerde?: Serde<NonNullable<V>>
-  readonly partitioner?: StreamPartitioner
+  readonly partitioner?: StreamPartitioner<K, V>
 }
 
 /** How a grouping is repartitioned if it must be (Java's `Grouped`, D-62); `name` names the repartition topic. */
@@ -40,7 +40,7 @@ export interface Repartitioned<K, V> extends Named {
   readonly valueSerde?: Serde<V>
   /** Default: as many as the widest topic above. */
   readonly partitions?: number
-  readonly partitioner?: StreamPartitioner
+  readonly partitioner?: StreamPartitioner<K, V>
 }
 
 /** How a table's rows are kept (Java's `Materialized`, D-67). */
@@ -72,7 +72,7 @@ export interface Aggregated<K, V> extends Named {
  */
 export interface TableJoined<K, VR> extends Aggregated<K, VR> {
   /** Of this table, by its key; its value is always null. */
-  readonly partitioner?: StreamPartitioner
+  readonly partitioner?: StreamPartitioner<K, null>
   /** Of the other table, by its key; its value is always null. */
   readonly otherPartitioner?: StreamPartitioner
 }

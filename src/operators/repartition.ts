@@ -1,6 +1,6 @@
 import type { LogicalNodeSpec, RepartitionSpec } from '../topology/logical.ts'
 import type { Names } from '../topology/naming.ts'
-import type { AnySerde, StreamPartitioner, TopologyNode } from '../topology/nodes.ts'
+import type { AnySerde, AnyStreamPartitioner, TopologyNode } from '../topology/nodes.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { filter } from './filter.ts'
 
@@ -14,7 +14,7 @@ export const repartition = (
   spec: Omit<RepartitionSpec, 'topic'> & {
     readonly keySerde: AnySerde
     readonly valueSerde: AnySerde
-    readonly partitioner?: StreamPartitioner | undefined
+    readonly partitioner?: AnyStreamPartitioner | undefined
   },
 ): LogicalNodeSpec => {
   const topic = prefix.endsWith('-repartition') ? prefix : `${prefix}-repartition`

@@ -87,8 +87,11 @@ const writeJson = (value: unknown): Buffer => {
   return Buffer.from(text, 'utf8')
 }
 
-/** Compact UTF-8 JSON, insertion order kept. With a schema (any Standard Schema, synchronous) what is read is checked by it. */
-function json<T>(): Serde<T>
+/**
+ * Compact UTF-8 JSON, insertion order kept. With a schema (any Standard Schema, synchronous) what is read is checked by it. Where
+ * the place says what the values are, `json()` is enough; where they come from (a topic that is read) it takes their type: `json<Trade>()`.
+ */
+function json<T = never>(): Serde<T>
 function json<S extends StandardSchemaV1>(schema: S): Serde<StandardSchemaV1.InferOutput<S>>
 function json(schema?: StandardSchemaV1): Serde<unknown> {
   if (!schema) return Object.freeze({ name: 'json', serialize: writeJson, deserialize: parseJson })

@@ -7,16 +7,31 @@ import type { Window } from '../serde/windowed.ts'
 export type AnySerde = Serde<any>
 
 /** Event time of a record. `partitionTime` is the highest time seen on its partition, -1 if none. A negative answer drops the record. */
-export type TimestampExtractor = (
-  record: { readonly key: unknown; readonly value: unknown; readonly timestamp: number; readonly headers: Headers } & RecordMetadata,
+export type TimestampExtractor<K = unknown, V = unknown> = (
+  record: { readonly key: K; readonly value: V; readonly timestamp: number; readonly headers: Headers } & RecordMetadata,
   partitionTime: number,
 ) => number
 
 /** Chooses partitions for an output: undefined = by key (murmur2), an empty list = drop, several = multicast (KIP-837). */
-export type StreamPartitioner = (topic: string, key: unknown, value: unknown, partitions: number) => readonly number[] | undefined
+export type StreamPartitioner<K = unknown, V = unknown> = (
+  topic: string,
+  key: K,
+  value: V,
+  partitions: number,
+) => readonly number[] | undefined
 
 /** Computes the output topic of a record (Kafka's `TopicNameExtractor`). */
-export type TopicNameExtractor = (key: unknown, value: unknown, context: RecordMetadata & { readonly timestamp: number }) => string
+export type TopicNameExtractor<K = unknown, V = unknown> = (
+  key: K,
+  value: V,
+  context: RecordMetadata & { readonly timestamp: number },
+) => string
+
+// biome-ignore-start lint/suspicious/noExplicitAny: as AnySerde
+export type AnyTimestampExtractor = TimestampExtractor<any, any>
+export type AnyStreamPartitioner = StreamPartitioner<any, any>
+export type AnyTopicNameExtractor = TopicNameExtractor<any, any>
+// biome-ignore-end lint/suspicious/noExplicitAny: as AnySerde
 
 /** A topic as the topology knows it: internal ones get the application id as prefix at run time (S-34). */
 export interface TopicRef {
@@ -36,7 +51,7 @@ export interface SourceNode {
   readonly pattern?: RegExp
   readonly keySerde: AnySerde
   readonly valueSerde: AnySerde
-  readonly timestampExtractor?: TimestampExtractor
+  readonly timestampExtractor?: AnyTimestampExtractor
   readonly offsetReset?: 'earliest' | 'latest' | 'none' | { readonly byDurationMs: number }
 }
 
@@ -73,10 +88,10 @@ export interface SinkNode {
   readonly kind: 'sink'
   readonly name: string
   readonly parents: readonly string[]
-  readonly topic: TopicRef | TopicNameExtractor
+  readonly topic: TopicRef | AnyTopicNameExtractor
   readonly keySerde: AnySerde
   readonly valueSerde: AnySerde
-  readonly partitioner?: StreamPartitioner
+  readonly partitioner?: AnyStreamPartitioner
 }
 
 /** The physical graph: a closed union of frozen plain data. */

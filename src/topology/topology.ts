@@ -31,7 +31,7 @@ import { checkSupplier, globalProcessor, userProcessor } from './user-processor.
 export interface SourceOptions<K, V> {
   readonly keySerde?: Serde<K>
   readonly valueSerde?: Serde<V>
-  readonly timestampExtractor?: TimestampExtractor
+  readonly timestampExtractor?: TimestampExtractor<NoInfer<K>, NoInfer<V>>
   readonly offsetReset?: SourceNode['offsetReset']
 }
 
@@ -42,7 +42,7 @@ export interface SinkOptions<K, V> {
   readonly parents: Names
   readonly keySerde?: Serde<K>
   readonly valueSerde?: Serde<V>
-  readonly partitioner?: StreamPartitioner
+  readonly partitioner?: StreamPartitioner<NoInfer<K>, NoInfer<V>>
 }
 
 /** A store that is fed from a topic of one's own by one processor (KIP-813). */
@@ -130,7 +130,7 @@ export class Topology {
   }
 
   /** Writes the records of its parents to a topic, which must exist; a function chooses the topic per record. */
-  addSink<K, V>(name: string, topic: string | TopicNameExtractor, { parents, partitioner, ...serdes }: SinkOptions<K, V>): this {
+  addSink<K, V>(name: string, topic: string | TopicNameExtractor<K, V>, { parents, partitioner, ...serdes }: SinkOptions<K, V>): this {
     this.add({
       kind: 'sink',
       name,

@@ -41,7 +41,7 @@ describe('the bytes of a serde are those of Kafka (F-02)', () => {
   })
 
   it('json is compact, in the order of insertion', () => {
-    expect(Buffer.from(Serdes.json().serialize({ b: 1, a: ['ü', null] }, '')).toString()).toBe('{"b":1,"a":["ü",null]}')
+    expect(Buffer.from(Serdes.json<unknown>().serialize({ b: 1, a: ['ü', null] }, '')).toString()).toBe('{"b":1,"a":["ü",null]}')
   })
 
   it('a list of entries of one size has the places of its nulls, then its length, then the entries', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Bench, Findings } from '../bench/bench.ts'
-import { textTable } from '../src/cli/report.ts'
+import { textTable } from '../src/cli/text-table.ts'
 
 /** `npm run bench -- NAME`: runs bench/NAME.ts and prints its table; with `--json` the last line is one JSON object. */
 const folder = fileURLToPath(new URL('../bench', import.meta.url))

@@ -19,23 +19,59 @@ export interface AppInput extends LocalInput {
   readonly total?: number
 }
 
-/** The user's file for the app's first source topic, or the files of the app's `input/`, each named after the topic that it feeds. */
-export const inputsOf = async (app: App, file: string | undefined): Promise<readonly AppInput[]> => {
-  const [topic] = app.topology.sourceTopics
-  if (topic === undefined) throw new StreamsError('INPUT_INVALID', `${app.name} reads no topic`)
-  if (file === '-')
-    return [{ name: 'standard input', topic, records: encode(app, topic, { name: 'standard input', items: linesOf(process.stdin) }) }]
-  if (file !== undefined) return [await fileInput(app, topic, file)]
-  const folder = join(app.folder, 'input')
-  const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder).sort() : []
-  const inputs = names.filter((name) => app.topology.sourceTopics.includes(basename(name, extname(name))))
-  if (inputs.length === 0) {
+/** The topics that others fill: the app itself writes none of them. */
+export const feedableTopics = (topology: App['topology']): readonly string[] =>
+  topology.sourceTopics.filter((topic) => !topology.sinkTopics.includes(topic))
+
+/**
+ * The user's files, `TOPIC=FILE` or `FILE`, which feeds the topic of its name or else the app's first one; topics that they leave
+ * out get the file of the app's own `input/` that is named after the topic.
+ */
+export const inputsOf = async (app: App, given: readonly string[]): Promise<readonly AppInput[]> => {
+  const [first] = feedableTopics(app.topology)
+  if (first === undefined) throw new StreamsError('INPUT_INVALID', `${app.name} reads no topic`)
+  const files = given.map((it) => inputOf(app, it, first))
+  const named = new Set(files.map(({ topic }) => topic))
+  const own = ownInputs(app).filter(({ topic }) => !named.has(topic))
+  if (files.length + own.length === 0) {
     throw new StreamsError('INPUT_INVALID', `${app.name} has no input of its own`, {
-      remedy: `Pass --input FILE, or add ${join('functions', app.name, 'input', `${topic}.txt`)}`,
+      remedy: `Pass --input FILE, or add ${join('functions', app.name, 'input', `${first}.txt`)}`,
     })
   }
-  return Promise.all(inputs.map((name) => fileInput(app, basename(name, extname(name)), join(folder, name))))
+  return Promise.all([...files, ...own].map(({ topic, file }) => (file === '-' ? standardInput(app, topic) : fileInput(app, topic, file))))
 }
+
+interface InputFile {
+  readonly topic: string
+  /** `-` is standard input. */
+  readonly file: string
+}
+
+const inputOf = ({ name, topology }: App, given: string, first: string): InputFile => {
+  const [, topic, file] = /^([^=/]+)=(.+)$/.exec(given) ?? []
+  if (topic === undefined || file === undefined) {
+    const ofItsName = basename(given, extname(given))
+    return { topic: topology.sourceTopics.includes(ofItsName) ? ofItsName : first, file: given }
+  }
+  if (topology.sourceTopics.includes(topic)) return { topic, file }
+  throw new StreamsError('INPUT_INVALID', `${name} does not read topic ${topic}`, {
+    remedy: `Feed one of: ${feedableTopics(topology).join(', ')}`,
+  })
+}
+
+const ownInputs = ({ folder, topology }: App): readonly InputFile[] => {
+  const input = join(folder, 'input')
+  const names = statSync(input, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(input).sort() : []
+  return names
+    .map((name) => ({ topic: basename(name, extname(name)), file: join(input, name) }))
+    .filter(({ topic }) => topology.sourceTopics.includes(topic))
+}
+
+const standardInput = (app: App, topic: string): AppInput => ({
+  name: 'standard input',
+  topic,
+  records: encode(app, topic, { name: 'standard input', items: linesOf(process.stdin) }),
+})
 
 /** The partition of an input record: by its key, else in turn. */
 export const inputPartition =

@@ -21,7 +21,11 @@ const cluster = (command: Command): Command =>
 cluster(program.command('start', { isDefault: true }))
   .description('run an app of functions/ on this machine until its input is processed')
   .argument('[app]', 'a folder of functions/', 'word-count')
-  .option('--input <file>', 'feed these lines (.jsonl: {"key", "value"}) instead of the app\'s own input; - reads standard input')
+  .option(
+    '--input <file>',
+    'feed these lines (.jsonl: {"key", "value", "timestamp"}) instead of the app\'s own input; - reads standard input; TOPIC=FILE, once per topic, where the app reads several',
+    (file: string, files: readonly string[] = []) => [...files, file],
+  )
   .option('--partitions <n>', 'partitions of topics that do not exist yet', '4')
   .option('--create-topics <yes|no>', 'create user topics that do not exist', 'yes')
   .option('--quiet', 'no progress')

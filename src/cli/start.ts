@@ -5,12 +5,12 @@ import { feedInput } from '../local/local-input.ts'
 import { checkApplicationId } from '../topology/topology.ts'
 import { type App, loadApp } from './apps.ts'
 import { type ClusterOptions, type Connection, connect } from './connect.ts'
-import { type AppInput, inputPartition, inputsOf } from './inputs.ts'
+import { type AppInput, feedableTopics, inputPartition, inputsOf } from './inputs.ts'
 import { count, showProgress } from './progress.ts'
-import { flowTable, storeTables } from './report.ts'
+import { flowTable, isBookkeeping, resultTables } from './report.ts'
 
 export interface StartOptions extends ClusterOptions {
-  readonly input?: string
+  readonly input?: readonly string[]
   readonly partitions: string
   readonly quiet?: boolean
   readonly createTopics?: string
@@ -22,7 +22,7 @@ export const start = async (name: string, options: StartOptions): Promise<void> 
   const applicationId = checkApplicationId(options.applicationId ?? app.name)
   const connection = await connect(options, applicationId)
   try {
-    const inputs = await inputsOf(app, options.input)
+    const inputs = await inputsOf(app, options.input ?? [])
     const engine = createLocalEngine({
       topology: app.topology,
       applicationId,
@@ -31,8 +31,8 @@ export const start = async (name: string, options: StartOptions): Promise<void> 
       createUserTopics: options.createTopics !== 'no',
       log: reportTrouble(process.stderr),
     })
-    if (!options.quiet) process.stderr.write(`${app.name} as ${applicationId} on ${connection.description}\n`)
-    await engine.start()
+    if (!options.quiet) process.stderr.write(`${app.name} as ${applicationId} on ${connection.description}\n${inputsText(inputs)}`)
+    await engine.open()
     try {
       await run({ app, applicationId, engine, inputs, connection, quiet: options.quiet ?? false })
     } finally {
@@ -85,7 +85,10 @@ const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Ru
       }
       await feedInput(input, { kafka: connection.kafka, partitionOf: inputPartition(partitions), onFed })
     }
-    await Promise.race([Promise.all(inputs.map(feed)), engine.failed])
+    // records of several topics meet by their times, not by which of them was fed first
+    if (inputs.length > 1 && total !== undefined) await Promise.all(inputs.map(feed))
+    await engine.start()
+    if (inputs.length === 1 || total === undefined) await Promise.race([Promise.all(inputs.map(feed)), engine.failed])
     await engine.drained()
   } finally {
     process.off('SIGINT', interrupt)
@@ -97,7 +100,7 @@ const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Ru
   process.stdout.write(
     [
       '',
-      await storeTables(app, engine, connection.table, applicationId),
+      await resultTables(app, { engine, table: connection.table, reader: connection.kafka.reader, applicationId }),
       '',
       flowTable(engine),
       '',
@@ -110,7 +113,8 @@ const run = async ({ app, applicationId, engine, inputs, connection, quiet }: Ru
 }
 
 const nextSteps = ({ name, topology }: App, applicationId: string, { embedded }: Connection): string => {
-  const store = topology.subTopologies.flatMap((sub) => sub.stores)[0]?.name
+  const stores = topology.subTopologies.flatMap((sub) => sub.stores)
+  const store = stores.find((it) => it.kind === 'key-value' && !isBookkeeping(it))?.name
   const run = `npm start -- ${name} --brokers HOST:PORT --table-endpoint URL`
   if (embedded) {
     return [
@@ -120,8 +124,10 @@ const nextSteps = ({ name, topology }: App, applicationId: string, { embedded }:
         ? []
         : ['and a key of it is read with', `  npx millrace query ${name} ${store} KEY --brokers HOST:PORT --table-endpoint URL`]),
       'Other things to try:',
-      `  npm start -- ${name} --input FILE     your own lines`,
-      `  npx millrace describe ${name}          the topology`,
+      ...aligned([
+        [`npm start -- ${name} --input ${feedableTopics(topology).length > 1 ? 'TOPIC=FILE' : 'FILE'}`, 'your own lines'],
+        [`npx millrace describe ${name}`, 'the topology'],
+      ]),
     ].join('\n')
   }
   return [
@@ -134,6 +140,15 @@ const nextSteps = ({ name, topology }: App, applicationId: string, { embedded }:
     'The same command again goes on where this run ended.',
   ].join('\n')
 }
+
+const aligned = (rows: readonly (readonly [command: string, what: string])[]): readonly string[] => {
+  const width = Math.max(...rows.map(([command]) => command.length))
+  return rows.map(([command, what]) => `  ${command.padEnd(width)}    ${what}`)
+}
+
+/** Which file feeds which topic, where there are several. */
+const inputsText = (inputs: readonly AppInput[]): string =>
+  inputs.length < 2 ? '' : `input: ${inputs.map(({ topic, name }) => `${topic} from ${name}`).join(', ')}\n`
 
 const partitionsOf = (text: string): number => {
   const partitions = Number(text)

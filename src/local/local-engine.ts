@@ -41,7 +41,9 @@ export interface SourceLag {
 }
 
 export interface LocalEngine {
-  /** Creates missing topics and the table, then starts the event sources and the tick. */
+  /** Creates missing topics and the table: records may be written, and wait. */
+  open(): Promise<void>
+  /** Starts the event sources and the tick, after {@link open} if that was not called. */
   start(): Promise<void>
   /** Resolves when everything that is in the source topics is processed; rejects as {@link failed} does. */
   drained(): Promise<void>
@@ -94,6 +96,12 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
     await kafka.admin.create([...missing, ...internal, ...progress], soon())
   }
 
+  let opened: Promise<void> | undefined
+  const open = (): Promise<void> => {
+    opened ??= table.ensure(soon()).then(createTopics)
+    return opened
+  }
+
   const mappingOf = ({ sub, invoke }: LocalFunction, topic: string): EventSourceMapping =>
     createEventSourceMapping({
       reader: kafka.reader,
@@ -141,9 +149,9 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
   }
 
   return {
+    open,
     start: async () => {
-      await table.ensure(soon())
-      await createTopics()
+      await open()
       mappings = functions.flatMap((fn) =>
         fn.sub.sourceTopics.map((it) => topicName(it, applicationId)).map((topic) => ({ topic, mapping: mappingOf(fn, topic) })),
       )

@@ -21,8 +21,9 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
       '--input',
       file('own.txt', 'To be, or not to be:\nthat is the question.\n\nTO\n'),
     ])
-    const [rows = '', flow = ''] = stdout.trim().split('\n\n')
+    const [rows = '', topic = '', flow = ''] = stdout.trim().split('\n\n')
     expect(code).toBe(0)
+    expect(topic.split('\n')[0]).toBe('Topic word-counts: 8 records')
     expect(rows).toBe(
       [
         'Store counts: 8 rows',
@@ -50,10 +51,10 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
     expect(code).toBe(0)
     expect(rows.split('\n').map((line) => line.trim().split(/\s{2,}/))).toEqual([
       ['Store per-window: 2 rows'],
-      ['key', 'value'],
-      [expect.stringMatching(/^-+$/), '-----'],
-      ['{"key":"home","window":{"startMs":0,"endMs":10000}}', '2'],
-      ['{"key":"home","window":{"startMs":10000,"endMs":20000}}', '1'],
+      ['key', 'from', 'to', 'value'],
+      Array.from({ length: 4 }, () => expect.stringMatching(/^-+$/)),
+      ['home', '1970-01-01', '1970-01-01 00:00:10', '2'],
+      ['home', '1970-01-01 00:00:10', '1970-01-01 00:00:20', '1'],
     ])
   })
 
@@ -80,24 +81,56 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
           : []
       })
     expect(stores).toEqual([
-      ['Store products: 1 rows', 'tea: Tea'],
-      ['Store orders: 1 rows', 'o1: milk'],
-      ['Store held-store: 1 rows', 'o1: milk'],
+      ['Store products: 1 row', 'tea: Tea'],
+      ['Store orders: 1 row', 'o1: milk'],
+      ['Store held-store: 1 row', 'o1: milk'],
     ])
   })
 
-  it('shows versions and waiting records with their times, and subscriptions of a join by foreign key as bytes', async () => {
+  it('shows versions and waiting records with their times, and of the subscriptions of a join by foreign key how many there are', async () => {
     const { code, stdout } = await runCli(['start', 'prices', '--quiet'], undefined, join(import.meta.dirname, 'fixtures'))
     expect(code).toBe(0)
-    const rows = stdout.split('\n').filter((line) => / @ |hash|bob|^Store /.test(line))
+    const rows = stdout.split('\n').filter((line) => / @ |^ {2}b |^Store |^Kept /.test(line))
     expect(rows.map((line) => line.trim().split(/\s{2,}/)).sort()).toEqual([
-      ['0000000162746561', expect.stringMatching(/^{"hash":"[0-9a-f]{32}","instruction":2,"primaryKey":"746561","partition":2}$/)],
-      ...[['Store made-subscription-store: 1 rows'], ['Store makers: 1 rows'], ['Store priced-Buffer: 1 rows'], ['Store prices: 2 rows']],
+      ['Kept for joins: made-subscription-store 1 row'],
+      ...[['Store makers: 1 row'], ['Store priced-Buffer: 1 row'], ['Store prices: 2 rows']],
       ['b', 'bob'],
       ['tea @ 1970-01-01T00:00:01.000Z', 'a3'],
       ['tea @ 1970-01-01T00:00:02.000Z', 'b4'],
       ['tea @ 1970-01-01T00:00:40.000Z', 'cid'],
     ])
+  })
+
+  it('shows what it wrote to topics, as tables of the fields of their values', async () => {
+    const payment = { account: 'a1', amount: 1_500, currency: 'EUR', country: 'DE' }
+    const input = file('payments.jsonl', `${JSON.stringify({ key: 'p1', value: payment, timestamp: Date.UTC(2026, 2, 3, 9) })}\n`)
+    const { stdout } = await runCli(['start', 'payment-filter', '--quiet', '--input', input])
+    expect(stdout.trim().split('\n\n').slice(0, 3)).toEqual([
+      'Topic invalid-payments: 0 records',
+      'Topic suspicious-payments: 0 records',
+      [
+        'Topic approved-payments: 1 record',
+        '  time                 key  account  amount  currency  country',
+        '  -------------------  ---  -------  ------  --------  -------',
+        '  2026-03-03 09:00:00  p1   a1        1,500  EUR       DE',
+      ].join('\n'),
+    ])
+  })
+
+  it("feeds each topic from the file that is given or named for it, and the others from the app's own input", async () => {
+    const order = { customer: 'c9', item: 'mug', euros: 8 }
+    const orders = file('mine.jsonl', `${JSON.stringify({ key: 'o1', value: order })}\n`)
+    const customers = file('customers.jsonl', `${JSON.stringify({ key: 'c9', value: { name: 'Eve', city: 'Rome' } })}\n`)
+    const { stdout, stderr } = await runCli(['start', 'orders-and-customers', '--input', `orders=${orders}`, '--input', customers])
+    expect(stderr.split('\n')[1]).toBe('input: orders from mine.jsonl, customers from customers.jsonl, shipments from shipments.jsonl')
+    const parts = stdout.trim().split('\n\n')
+    expect(parts.find((part) => part.startsWith('Store order-overview'))?.split('\n')).toEqual([
+      'Store order-overview: 1 row',
+      '  key  item  euros  name  city  carrier',
+      '  ---  ----  -----  ----  ----  -----------',
+      '  o1   mug       8  Eve   Rome  not shipped',
+    ])
+    expect(parts).toContain('Kept for joins: order-customer-subscription-store 1 row')
   })
 
   it('reads standard input', async () => {
@@ -146,6 +179,12 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
       () => ['start', 'word-count', '--brokers', 'localhost.example.com:9092', '--table-endpoint', 'http://localhost:1'],
       /MILLRACE_AUTH is not set and localhost\.example\.com:9092 is not on this machine/,
       /Set MILLRACE_AUTH/,
+    ],
+    [
+      'a file for a topic that the app does not read',
+      () => ['start', 'click-stream', '--input', 'orders=x.jsonl'],
+      /click-stream does not read topic orders/,
+      /Feed one of: profile-changes, searches, clicks/,
     ],
     [
       'a line that is no record',

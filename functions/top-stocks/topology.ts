@@ -37,12 +37,12 @@ years
   })
   .aggregate(
     () => [],
-    (_all, gain, gains) => [...gains, gain],
+    (_all, gain, gains) => [...gains, gain].sort((a, b) => b.percent - a.percent),
     (_all, gain, gains) => gains.filter(({ year }) => year !== gain.year),
     { store: { name: 'gains', valueSerde: Serdes.json<readonly Gain[]>() } },
   )
   .toStream()
-  .mapValues((gains) => gains?.toSorted((a, b) => b.percent - a.percent).slice(0, 10) ?? null)
+  .mapValues((gains) => gains?.slice(0, 10) ?? null)
   .to('top-ten', { valueSerde: Serdes.json() })
 
 export default builder.build()

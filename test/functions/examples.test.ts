@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { checkNames, checkSources } from '../../infra/constructs/checks.ts'
 import { loadApp } from '../../src/cli/apps.ts'
 import { feedableTopics } from '../../src/cli/inputs.ts'
 import { runCli } from '../cli/run-cli.ts'
@@ -17,6 +18,13 @@ describe.each(apps)('the example %s', (app) => {
     const { topology } = await loadApp(app)
     const inputs = readdirSync(join(root, 'functions', app, 'input')).map((name) => name.slice(0, -extname(name).length))
     expect(inputs.sort()).toEqual([...feedableTopics(topology)].sort())
+  })
+
+  it('can be deployed: the CDK app has a stack for it, and every name that outlives a deployment is its own', async () => {
+    expect(read('infra/app.ts')).toContain(` '${app}', `)
+    const { topology } = await loadApp(app)
+    checkNames(topology.subTopologies)
+    checkSources(topology.subTopologies)
   })
 
   it.skipIf(app === 'word-count')('says on its page what it draws, and is in the table of the README', async () => {

@@ -32,7 +32,7 @@ export const keyValueStore = <K, V>(
     readonly valueSerde?: AnySerde | undefined
   },
 ): StoreSpec => {
-  const { versioned, caching = true, logging = {} } = materialized
+  const { versioned, caching = true, logging = {}, maxEntries } = materialized
   const facts = {
     name,
     keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
@@ -42,7 +42,13 @@ export const keyValueStore = <K, V>(
   }
   if (versioned)
     return { ...facts, kind: 'versioned', holds: 'versions', historyMs: checkHistory(versioned.historyRetentionMs), caching: false }
-  return { ...facts, kind: 'key-value', holds: drawing.holdsHeaders ? 'headers' : 'timestamped', caching }
+  return { ...facts, kind: 'key-value', holds: drawing.holdsHeaders ? 'headers' : 'timestamped', caching, ...entriesOf(maxEntries) }
+}
+
+const entriesOf = (maxEntries: number | undefined): { readonly maxEntries?: number } => {
+  if (maxEntries === undefined) return {}
+  if (Number.isInteger(maxEntries) && maxEntries >= 1) return { maxEntries }
+  throw new StreamsError('CONFIG_INVALID', `maxEntries is at least 1, not ${maxEntries}`)
 }
 
 const checkHistory = (ms: number): number => {

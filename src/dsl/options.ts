@@ -57,6 +57,8 @@ export interface Materialized<K, V> {
    * look up what a row was at their records' time, and updates that come late are not taken for the latest. It is never cached.
    */
   readonly versioned?: { readonly historyRetentionMs: number }
+  /** Only so many rows: beyond them the least recently used one goes, and its deletion is told to nobody but the changelog. Small: it is part of every commit record. */
+  readonly maxEntries?: number
   /** Windowed tables only: how long rows are kept, in stream time. Default, and least: as long as they may still change (S-11). */
   readonly retentionMs?: number
 }

@@ -13,7 +13,7 @@ export interface TaskPlan {
   readonly applicationId: string
   /** Stable name of the sub-topology. */
   readonly subTopology: string
-  /** Kafka's number; with the partition it makes the task id (S-37). */
+  /** Kafka's number; with the partition it makes the task id (S-37). -1 where it fills a global store. */
   readonly subTopologyId: number
   readonly nodes: readonly TopologyNode[]
   readonly stores: readonly StoreSpec[]
@@ -30,6 +30,10 @@ export interface TaskPlan {
   readonly fingerprint: string
   readonly handlers: ExceptionHandlers
 }
+
+/** Kafka's task id (S-37); tasks that fill global stores have none, and tell so. */
+export const taskIdOf = ({ subTopologyId }: TaskPlan, partition: number): string =>
+  subTopologyId < 0 ? '-1_-1' : `${subTopologyId}_${partition}`
 
 /** Processing a record of `topic` reads rows of `store` that its key, and its time where there are windows, tell. */
 export type PrefetchRule = { readonly topic: string; readonly store: string } & (
@@ -65,6 +69,7 @@ const planGlobal = (topology: Topology, applicationId: string, sub: SubTopology)
   return {
     ...planNodes(topology, applicationId, [sub]),
     globals: [],
+    subTopologyId: -1,
     handlers: { ...handlers, deadLetterTopic: undefined, processing: handlers.alsoGlobal ? handlers.processing : 'LogAndFail' },
   }
 }

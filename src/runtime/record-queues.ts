@@ -53,6 +53,17 @@ export class RecordQueues {
     if (queue.head) this.#heap.add(queue)
   }
 
+  /** What was added and not yet taken, by topic. */
+  get waiting(): readonly { readonly topic: string; readonly records: readonly FetchedRecord[] }[] {
+    return [...this.#queues.values()].flatMap(({ topic, head, waiting, next }) =>
+      head === undefined ? [] : [{ topic, records: [head.raw, ...waiting.slice(next)] }],
+    )
+  }
+
+  has(topic: string): boolean {
+    return this.#queues.get(topic)?.head !== undefined
+  }
+
   /** Takes the next record; undefined when every queue is empty. */
   poll(): StampedRecord | undefined {
     const queue = this.#heap.poll()

@@ -10,7 +10,7 @@ import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { type Effects, initialTimes, Outputs, type StoreChange, type TaskTimes } from './effects.ts'
 import { createFailures, type Failures } from './failures.ts'
 import { partitionOfKey } from './partitioner.ts'
-import type { TaskPlan } from './plan.ts'
+import { type TaskPlan, taskIdOf } from './plan.ts'
 import type { FetchedRecord } from './ports.ts'
 import { Punctuations } from './punctuations.ts'
 import { RecordQueues, type StampedRecord } from './record-queues.ts'
@@ -71,12 +71,11 @@ export class Task {
     const { visited, plan, partition } = options
     this.#visit =
       visited &&
-      ((node, record, from) =>
-        visited({ taskId: `${plan.subTopologyId}_${partition}`, node, depth: this.#depth, record, ...(from ? { from } : {}) }))
+      ((node, record, from) => visited({ taskId: taskIdOf(plan, partition), node, depth: this.#depth, record, ...(from ? { from } : {}) }))
     this.#failures = createFailures({
       handlers: options.plan.handlers,
       holder: this.#holder,
-      taskId: `${options.plan.subTopologyId}_${options.partition}`,
+      taskId: taskIdOf(plan, partition),
       partition: options.partition,
       dropped: (node, why) => this.#drop(node, why),
     })
@@ -135,6 +134,16 @@ export class Task {
       const pending = this.#processOne(record)
       if (pending instanceof Promise) return this.#processRest(pending)
     }
+  }
+
+  /** What was added and is not processed yet. */
+  get waiting(): RecordQueues['waiting'] {
+    return this.#queues.waiting
+  }
+
+  /** Whether records of a topic wait to be processed. */
+  hasQueued(topic: string): boolean {
+    return this.#queues.has(topic)
   }
 
   /** Processes one record; false when there is none. */
@@ -310,7 +319,7 @@ export class Task {
     }
     const scope: TaskScope = {
       applicationId: plan.applicationId,
-      taskId: `${plan.subTopologyId}_${partition}`,
+      taskId: taskIdOf(plan, partition),
       partition,
       clock,
       holder: this.#holder,

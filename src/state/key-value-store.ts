@@ -44,7 +44,7 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
   }
 
   putAll(entries: readonly (readonly [K, S | null])[]): void {
-    for (const [key, value] of entries) this.put(key, value)
+    this.cacheable.putAll(entries.map(([key, value]) => [key, value === null ? null : this.#contents.held(value, this.#holder)]))
   }
 
   delete(key: K): Awaitable<S | null> {

@@ -36,13 +36,20 @@ export class LruStore<K, V> extends RowStore<K, V> {
   }
 
   override put(key: K, value: Held<V> | null): void {
-    const id = keyId(this.keyBytes(key))
-    if (value === null) this.#forget(id)
-    else {
-      if (!this.#used.has(id)) this.#makeRoom()
-      this.#use(key)
+    this.putAll([[key, value]])
+  }
+
+  /** What has to go goes first, so that the changelog tells of it first, as Kafka's does. */
+  override putAll(entries: readonly (readonly [K, Held<V> | null])[]): void {
+    for (const [key, value] of entries) {
+      const id = keyId(this.keyBytes(key))
+      if (value === null) this.#forget(id)
+      else {
+        if (!this.#used.has(id)) this.#makeRoom()
+        this.#use(key)
+      }
     }
-    super.put(key, value)
+    for (const [key, value] of entries) if (value === null || this.#used.has(keyId(this.keyBytes(key)))) super.put(key, value)
   }
 
   #makeRoom(): void {

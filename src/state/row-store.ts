@@ -103,6 +103,10 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     this.#dirtyOrder?.add(id)
   }
 
+  putAll(entries: readonly (readonly [K, Held<V> | null])[]): void {
+    for (const [key, value] of entries) this.put(key, value)
+  }
+
   /** In unsigned byte order of the keys. */
   rangeOf(bounds: KeyBounds): Awaitable<Entries<K, Held<V>>> {
     return andThen(this.rows.range(bounds.from, bounds.to), (rows) => {

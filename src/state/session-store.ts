@@ -43,8 +43,10 @@ export class SessionRows<K, V, S> implements SessionStore<K, S>, StoreWithCache<
     this.cacheable.put(session, value === null ? null : contents.held(value, holder))
   }
 
+  /** In Kafka's persistent stores a session that is removed may be the latest all the same, in those in memory it is not. */
   remove(session: Windowed<K>): void {
-    this.put(session, null)
+    if (this.cacheable.hasSegments && !this.cacheable.caching) this.cacheable.observe(session.window)
+    this.cacheable.put(session, null)
   }
 
   fetchSession(key: K, startMs: number, endMs: number): Awaitable<S | null> {

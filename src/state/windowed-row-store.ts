@@ -70,9 +70,13 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     super.put(key, value)
   }
 
-  protected override beforeWrite({ window, sequence }: StoredWindow<K>, lives: boolean): void {
-    // where duplicates are kept a deletion only says that there is no row
-    if (lives || sequence === undefined) this.observe(window)
+  /** It behaves as Kafka's persistent stores do. */
+  get hasSegments(): boolean {
+    return this.#options.segmentIntervalMs > 1
+  }
+
+  protected override beforeWrite({ window }: StoredWindow<K>, lives: boolean): void {
+    if (lives) this.observe(window)
   }
 
   /** Takes a window's time in, also where it is not written. */

@@ -14,6 +14,7 @@ import { readOnly } from '../state/read-only.ts'
 import { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
+import { Idling } from './idling.ts'
 
 /** A record on its way to a topic; without a partition its key decides, and where there is none the partitions take turns. */
 export interface PipedRecord {
@@ -41,6 +42,7 @@ export interface TestClusterOptions {
 interface RunningTask {
   readonly plan: TaskPlan
   readonly partition: number
+  readonly idling: Idling
   task: Task
   times: TaskTimes
 }
@@ -53,6 +55,7 @@ export class TestCluster {
   readonly #table = createMemoryTable()
   readonly #offsets = new Map<string, number>()
   readonly #counts: ReadonlyMap<string, number>
+  readonly #idleMs: number
   readonly #globals: readonly RunningTask[]
   readonly #tasks: readonly RunningTask[]
   #seq = 0
@@ -61,6 +64,7 @@ export class TestCluster {
   constructor(topology: Topology, options: TestClusterOptions) {
     this.#options = options
     this.#counts = partitionCounts(topology, options)
+    this.#idleMs = topology.maxTaskIdleMs
     const whole = planWhole(topology, options.applicationId)
     this.#globals = whole.globals.map((plan) => this.#running(skipping(plan), 0))
     this.#tasks = options.partitions === undefined ? [this.#running(whole, 0)] : this.#partitioned(topology)
@@ -116,6 +120,7 @@ export class TestCluster {
     for (let processed = true; processed; any ||= processed) {
       processed = false
       for (const running of this.#tasks) {
+        if (!running.idling.isReady(running.task, running.plan.sources.keys(), this.#options.nowMs())) continue
         const next = running.task.processNext()
         if (!(next instanceof Promise ? await next : next)) continue
         processed = true
@@ -139,8 +144,11 @@ export class TestCluster {
   cut(): void {
     this.#droppedBefore = this.dropped
     for (const running of this.#all()) {
+      const { waiting } = running.task
       running.task.close()
       running.task = this.#start(running.plan, running.partition, running.times)
+      // those of a task that idles: they come again, as they are not committed
+      for (const { topic, records } of waiting) running.task.add(topic, records)
     }
   }
 
@@ -170,7 +178,7 @@ export class TestCluster {
   }
 
   #running(plan: TaskPlan, partition: number): RunningTask {
-    return { plan, partition, times: initialTimes, task: this.#start(plan, partition, initialTimes) }
+    return { plan, partition, idling: new Idling(this.#idleMs), times: initialTimes, task: this.#start(plan, partition, initialTimes) }
   }
 
   #start(plan: TaskPlan, partition: number, times: TaskTimes): Task {

@@ -25,6 +25,11 @@ export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'errors.dead.letter.queue.topic.name'?: string
   /** KIP-1270: the processing handler is asked for the processors of global stores too. Default false: their errors stop the application. */
   readonly 'processing.exception.handler.global.enabled'?: boolean
+  /**
+   * How long a task waits for records of topics that have none, so as to choose by their times, milliseconds. Only the test driver
+   * waits: an invocation reads all topics to their ends before it begins. Default 0.
+   */
+  readonly 'max.task.idle.ms'?: number
   /** Stands between every node and its processor (KIP-1112). */
   readonly 'processor.wrapper.class'?: ProcessorWrapper
   /** `HEADERS`: processors see the DSL's stores as stores with headers (KIP-1285); the DSL itself writes none. */

@@ -21,7 +21,7 @@ export const createNames = (): Names => {
 }
 
 /** Names that end in a number made by {@link createNames}. */
-export const isGenerated = (name: string): boolean => /^K(STREAM|TABLE)-.*-\d{10}(-|$)/.test(name)
+export const isGenerated = (name: string): boolean => /^(COGROUP)?K(STREAM|TABLE)-.*-\d{10}(-|$)/.test(name)
 
 /** Kafka's rule for names (`Named.validate`, D-68) and for topics: 1 to 249 of `[A-Za-z0-9._-]`, not `.` or `..`. */
 export const checkName = (name: string): string => {

@@ -97,6 +97,8 @@ const listOf = (names: Names): readonly string[] => (typeof names === 'string' ?
 export class Topology {
   /** Who is asked when a record cannot be read, processed or written. */
   readonly handlers: ExceptionHandlers
+  /** `max.task.idle.ms`, for drivers that wait. */
+  readonly maxTaskIdleMs: number
   readonly #nodes = new Map<string, TopologyNode>()
   readonly #stores = new Map<string, StoreSpec>()
   readonly #globalStores = new Map<string, StoreSpec>()
@@ -107,6 +109,7 @@ export class Topology {
 
   constructor(config: StreamsConfig<unknown, unknown> = {}) {
     this.handlers = handlersOf(config)
+    this.maxTaskIdleMs = config['max.task.idle.ms'] ?? 0
     this.#wrapper = config['processor.wrapper.class']
     this.#defaults = {
       key: config['default.key.serde'],
@@ -154,7 +157,8 @@ export class Topology {
   connectProcessorAndStateStores(processor: string, stores: Names): this {
     const node = this.#nodes.get(processor)
     if (!node) throw topologyError(`Processor ${processor} is not added yet.`)
-    if (node.kind !== 'processor') throw topologyError('Cannot connect a state store to a source node or a sink node.')
+    if (node.kind !== 'processor')
+      throw topologyError(`cannot connect a state store ${listOf(stores).join(', ')} to a source node or a sink node.`)
     for (const store of listOf(stores)) this.#checkStore(store)
     this.#nodes.set(processor, Object.freeze({ ...node, stores: [...new Set([...node.stores, ...listOf(stores)])] }))
     this.#subTopologies = undefined
@@ -372,7 +376,7 @@ export class Topology {
     if (node.parents.length === 0) throw topologyError('predecessorNames cannot be empty')
     for (const name of node.parents) {
       const parent = this.#nodes.get(name)
-      if (!parent) throw topologyError(`Parent node ${name} is unknown.`)
+      if (!parent) throw topologyError(`Parent node ${name} is unknown${name === node.name ? ' (self-reference)' : ''}.`)
       if (parent.kind === 'sink') throw topologyError(`Sink ${name} cannot be used a parent.`)
       if (parent.kind === 'processor' && parent.stores.some((store) => this.#globalStores.has(store)))
         throw topologyError(`Processor ${name} writes a global store: nothing can stand below it.`)

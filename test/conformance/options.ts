@@ -123,6 +123,7 @@ const materializedOf = (spec: MaterializedSpec): Materialized<unknown, unknown> 
   ...nameOf({ ...spec.supplier, ...spec }),
   ...(spec.caching === undefined ? {} : { caching: spec.caching }),
   ...(spec.logging === undefined ? {} : { logging: spec.logging }),
+  ...(spec.supplier?.maxEntries === undefined ? {} : { maxEntries: spec.supplier.maxEntries }),
   ...(spec.retentionMs === undefined ? {} : { retentionMs: spec.retentionMs }),
   ...(spec.supplier?.kind === 'versioned' ? { versioned: { historyRetentionMs: spec.supplier.historyMs ?? 0 } } : {}),
 })

@@ -49,6 +49,7 @@ const configOf = (scenario: Scenario, log: string[]): Config => {
       : { 'default.timestamp.extractor': timestampExtractors[extractor] as NonNullable<Config['default.timestamp.extractor']> }),
     ...(optimization === undefined ? {} : { 'topology.optimization': optimization }),
     ...handlersOf(scenario, log),
+    ...(config['max.task.idle.ms'] === undefined ? {} : { 'max.task.idle.ms': Number(config['max.task.idle.ms']) }),
     ...(config['dsl.store.format'] === 'HEADERS' ? { 'dsl.store.format': 'HEADERS' } : {}),
     'ensure.explicit.internal.resource.naming': config['ensure.explicit.internal.resource.naming'] === 'true',
   }

@@ -277,7 +277,13 @@ export interface PartitionerSpec {
 
 export interface MaterializedSpec {
   readonly name?: string
-  readonly supplier?: { readonly kind: string; readonly name: string; readonly persistent?: boolean; readonly historyMs?: number }
+  readonly supplier?: {
+    readonly kind: string
+    readonly name: string
+    readonly maxEntries?: number
+    readonly persistent?: boolean
+    readonly historyMs?: number
+  }
   readonly storeType?: string
   readonly key?: SerdeSpec
   readonly value?: SerdeSpec

@@ -193,7 +193,7 @@ describe('a topology that cannot be', () => {
     [
       'a store for a source',
       () => plain().addStateStore(store('s'), 'source'),
-      'Invalid topology: Cannot connect a state store to a source node or a sink node.',
+      'Invalid topology: cannot connect a state store s to a source node or a sink node.',
     ],
     [
       'a store that is not there',

@@ -99,7 +99,8 @@ export {
   untilWindowCloses,
 } from './topology/suppressed.ts'
 export { failOnInvalidTimestamp, logAndSkipOnInvalidTimestamp, usePartitionTimeOnInvalidTimestamp } from './topology/timestamps.ts'
-export { type SinkOptions, type SourceOptions, type StoreFeed, Topology } from './topology/topology.ts'
+export { Topology } from './topology/topology.ts'
+export type { SinkOptions, SourceOptions, StoreFeed } from './topology/topology-options.ts'
 export {
   hopping,
   type JoinWindows,

@@ -3,7 +3,6 @@ import { StreamsError } from '../errors.ts'
 import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
 import type { AnyProcessorSupplier, ConnectedStores, ProcessorSupplier, ProcessorWrapper } from '../processor/processor.ts'
 import type { StateStore, StoreBuilder } from '../processor/store.ts'
-import type { Serde } from '../serde/serde.ts'
 import { handlersOf, missingSerde, type StreamsConfig } from './config.ts'
 import { describeTopology } from './describe.ts'
 import { type InternalTopic, internalTopicsOf, partitionCountsOf } from './internal-topics.ts'
@@ -15,7 +14,6 @@ import type {
   SinkNode,
   SourceNode,
   StoreSpec,
-  StreamPartitioner,
   TimestampExtractor,
   TopicNameExtractor,
   TopologyNode,
@@ -25,36 +23,8 @@ import { findSubTopologies, type SubTopology } from './sub-topologies.ts'
 import { failOnInvalidTimestamp } from './timestamps.ts'
 import { checkTopics } from './topic-clashes.ts'
 import { topologyError } from './topology-error.ts'
+import { type NodeNames, namesOf, type SinkOptions, type SourceOptions, type StoreFeed } from './topology-options.ts'
 import { checkSupplier, globalProcessor, userProcessor } from './user-processor.ts'
-
-/** Serdes and event time of a source (P-01); what is left out is the configuration's default. */
-export interface SourceOptions<K, V> {
-  readonly keySerde?: Serde<K>
-  readonly valueSerde?: Serde<V>
-  readonly timestampExtractor?: TimestampExtractor<NoInfer<K>, NoInfer<V>>
-  readonly offsetReset?: SourceNode['offsetReset']
-}
-
-/** Names of nodes: one or several. */
-type Names = string | readonly string[]
-
-export interface SinkOptions<K, V> {
-  readonly parents: Names
-  readonly keySerde?: Serde<K>
-  readonly valueSerde?: Serde<V>
-  readonly partitioner?: StreamPartitioner<NoInfer<K>, NoInfer<V>>
-}
-
-/** A store that is fed from a topic of one's own by one processor (KIP-813). */
-export interface StoreFeed<K, V> extends SourceOptions<K, V> {
-  /** Name of the source. */
-  readonly source: string
-  readonly topic: string
-  /** Name of the processor. */
-  readonly processor: string
-}
-
-const listOf = (names: Names): readonly string[] => (typeof names === 'string' ? [names] : names)
 
 /**
  * Sources, processors, sinks and stores (Kafka's `Topology`, P-01). Nodes are frozen plain data; a node's parents exist before it.
@@ -119,16 +89,16 @@ export class Topology {
   }
 
   /** Reads one topic, several, or all that match a pattern. Topics may be read by one source only: TOPOLOGY_INVALID. */
-  addSource<K, V>(name: string, topics: Names | RegExp, options: SourceOptions<K, V> = {}): this {
+  addSource<K, V>(name: string, topics: NodeNames | RegExp, options: SourceOptions<K, V> = {}): this {
     this.add(this.#source(name, topics, options))
     return this
   }
 
   /** Runs a processor below its parents; the stores that the supplier brings are added and connected. */
-  addProcessor<KIn, VIn, KOut, VOut>(name: string, supplier: ProcessorSupplier<KIn, VIn, KOut, VOut>, parents: Names): this {
+  addProcessor<KIn, VIn, KOut, VOut>(name: string, supplier: ProcessorSupplier<KIn, VIn, KOut, VOut>, parents: NodeNames): this {
     checkSupplier(name, supplier)
     const stores = this.#addStores(supplier)
-    this.add(userProcessor({ name, parents: listOf(parents), supplier, stores, keepsKey: false }))
+    this.add(userProcessor({ name, parents: namesOf(parents), supplier, stores, keepsKey: false }))
     return this
   }
 
@@ -137,7 +107,7 @@ export class Topology {
     this.add({
       kind: 'sink',
       name,
-      parents: listOf(parents),
+      parents: namesOf(parents),
       topic: typeof topic === 'string' ? { name: topic, internal: false } : topic,
       ...this.#serdes(serdes, `sink ${name}`),
       ...(partitioner === undefined ? {} : { partitioner }),
@@ -146,21 +116,21 @@ export class Topology {
   }
 
   /** Adds a store and connects these processors to it. The same builder again changes nothing; another one of that name is TOPOLOGY_INVALID. */
-  addStateStore(builder: StoreBuilder<StateStore>, processors: Names = []): this {
+  addStateStore(builder: StoreBuilder<StateStore>, processors: NodeNames = []): this {
     const spec = specOf(builder)
     this.addStore(spec)
-    for (const name of listOf(processors)) this.connectProcessorAndStateStores(name, spec.name)
+    for (const name of namesOf(processors)) this.connectProcessorAndStateStores(name, spec.name)
     return this
   }
 
   /** Lets a processor use stores that were added. */
-  connectProcessorAndStateStores(processor: string, stores: Names): this {
+  connectProcessorAndStateStores(processor: string, stores: NodeNames): this {
     const node = this.#nodes.get(processor)
     if (!node) throw topologyError(`Processor ${processor} is not added yet.`)
     if (node.kind !== 'processor')
-      throw topologyError(`cannot connect a state store ${listOf(stores).join(', ')} to a source node or a sink node.`)
-    for (const store of listOf(stores)) this.#checkStore(store)
-    this.#nodes.set(processor, Object.freeze({ ...node, stores: [...new Set([...node.stores, ...listOf(stores)])] }))
+      throw topologyError(`cannot connect a state store ${namesOf(stores).join(', ')} to a source node or a sink node.`)
+    for (const store of namesOf(stores)) this.#checkStore(store)
+    this.#nodes.set(processor, Object.freeze({ ...node, stores: [...new Set([...node.stores, ...namesOf(stores)])] }))
     this.#subTopologies = undefined
     return this
   }
@@ -227,9 +197,9 @@ export class Topology {
     return this
   }
 
-  #source<K, V>(name: string, topics: Names | RegExp, options: SourceOptions<K, V>): SourceNode {
+  #source<K, V>(name: string, topics: NodeNames | RegExp, options: SourceOptions<K, V>): SourceNode {
     const { keySerde, valueSerde, timestampExtractor = this.#defaults.extractor, offsetReset } = options
-    const list = topics instanceof RegExp ? [] : listOf(topics)
+    const list = topics instanceof RegExp ? [] : namesOf(topics)
     return {
       kind: 'source',
       name,
@@ -284,7 +254,7 @@ export class Topology {
   }
 
   /**
-   * As {@link addGlobalStore}, by the declaration itself. Names and the topic may be used
+   * As {@link addGlobalStore}, by the declaration itself. NodeNames and the topic may be used
    * once. Throws TOPOLOGY_INVALID. The store has a changelog unless its rows are the topic's records, whatever `logging` says: in Kafka
    * Streams every instance fills it from the topic for itself, here one task does.
    */

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { conform, failureLines, type Result } from './conformance.ts'
 import { type Mode, modes } from './run-scenario.ts'
+import { readVectors } from './run-vector-files.ts'
 import { readVectors } from './scenario.ts'
 
 const vectors = readVectors([fileURLToPath(new URL('vectors', import.meta.url))])

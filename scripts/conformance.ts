@@ -4,7 +4,6 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../src/errors.ts'
 import { conform, failureLines, neededBy, type Result, tally } from '../test/conformance/conformance.ts'
 import { type Mode, modes } from '../test/conformance/run-scenario.ts'
-import { readVectors } from '../test/conformance/run-vector-files.ts'
 import { readVectors, type Vector } from '../test/conformance/scenario.ts'
 
 /** `npm run conformance`: runs vectors of Kafka Streams and compares. Exit code 1: something failed; 2: wrong arguments or files. */

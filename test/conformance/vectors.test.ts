@@ -2,8 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { conform, failureLines, type Result } from './conformance.ts'
 import { type Mode, modes } from './run-scenario.ts'
-import { readVectors } from './run-vector-files.ts'
-import { readVectors } from './scenario.ts'
+import { readVectors } from './vector-files.ts'
 
 const vectors = readVectors([fileURLToPath(new URL('vectors', import.meta.url))])
 const areaOf = ({ name }: { readonly name: string }): string => name.split('/')[0] ?? name

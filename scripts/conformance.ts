@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../src/errors.ts'
 import { conform, failureLines, neededBy, type Result, tally } from '../test/conformance/conformance.ts'
 import { type Mode, modes } from '../test/conformance/run-scenario.ts'
-import { readVectors, type Vector } from '../test/conformance/scenario.ts'
+import type { Vector } from '../test/conformance/scenario.ts'
+import { readVectors } from '../test/conformance/vector-files.ts'
 
 /** `npm run conformance`: runs vectors of Kafka Streams and compares. Exit code 1: something failed; 2: wrong arguments or files. */
 const usage = `Usage: npm run conformance -- [--mode warm|cold] [--name TEXT] [--verbose] [PATH...]

@@ -1,8 +1,9 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { textTable } from '../src/cli/text-table.ts'
 import { messageOf } from '../src/errors.ts'
-import { conform, failureLines, neededBy, type Result, tally } from '../test/conformance/conformance.ts'
+import { conform, failureLines, type Result, tally } from '../test/conformance/conformance.ts'
 import { type Mode, modes } from '../test/conformance/run-scenario.ts'
 import type { Vector } from '../test/conformance/scenario.ts'
 import { readVectors } from '../test/conformance/vector-files.ts'
@@ -15,7 +16,7 @@ const usage = `Usage: npm run conformance -- [--mode warm|cold] [--name TEXT] [-
   --verbose  a line for every vector
   PATH       files (.jsonl, one vector per line) or folders of them. Default: test/conformance/vectors
 
-Prints failures, what skipped vectors need, and last \`N passed, N failed, N skipped\`: a vector counts once per mode.`
+Prints failures, what passed by area, what was skipped and why, and last \`N passed, N failed, N skipped\`: a vector counts once per mode.`
 
 interface Request {
   readonly help: boolean
@@ -46,8 +47,29 @@ const requestOf = (args: readonly string[]): Request => {
   return { help, verbose, modes: chosen, vectors }
 }
 
-const table = (title: string, rows: readonly (readonly [string, number])[]): readonly string[] =>
-  rows.length === 0 ? [] : ['', title, ...rows.map(([what, vectors]) => `${String(vectors).padStart(6)}  ${what}`)]
+const areaOf = ({ name }: Result): string => name.split('/')[0] ?? name
+
+/** One line per area and mode. */
+const byArea = (results: readonly Result[]): readonly string[] => {
+  const areas = [...new Set(results.map((result) => `${areaOf(result)} ${result.mode}`))].sort()
+  const rows = areas.map((area) => {
+    const own = results.filter((result) => `${areaOf(result)} ${result.mode}` === area)
+    const count = (outcome: Result['outcome']): number => own.filter((result) => result.outcome === outcome).length
+    const [name = '', mode = ''] = area.split(' ')
+    return [name, mode, count('passed'), count('failed'), count('skipped')]
+  })
+  return ['', textTable(['area', 'mode', 'passed', 'failed', 'skipped'], rows)]
+}
+
+/** Every vector that was not run, with the reason, once for all modes. */
+const skippedLines = (results: readonly Result[]): readonly string[] => {
+  const skipped = new Map(
+    results.flatMap(({ outcome, name, missing }) =>
+      outcome === 'skipped' ? [[name, [...missing.verbs, ...missing.features].join(', ')] as const] : [],
+    ),
+  )
+  return skipped.size === 0 ? [] : ['', 'Skipped:', ...[...skipped].map(([name, why]) => `  ${name}: ${why}`)]
+}
 
 const run = async ({ vectors, modes, verbose }: Request): Promise<readonly Result[]> => {
   const results: Result[] = []
@@ -75,11 +97,7 @@ const main = async (): Promise<number> => {
     return 0
   }
   const results = await run(request)
-  const lines = [
-    ...table('Skipped for verbs that are not there yet (vectors that need each):', neededBy(results, 'verbs')),
-    ...table('Skipped for features that are not there yet (vectors that need each):', neededBy(results, 'features')),
-  ]
-  console.log([...lines, ...(lines.length > 0 ? [''] : []), tally(results)].join('\n'))
+  console.log([...byArea(results), ...skippedLines(results), '', tally(results)].join('\n'))
   return results.some(({ outcome }) => outcome === 'failed') ? 1 : 0
 }
 

@@ -65,15 +65,6 @@ const mayLoseWindows = ({ quirk, topology }: Scenario): boolean => {
   return quirk === 'emit-final-retention' || (final && topology.some(({ args }) => args?.windows?.type === 'sliding'))
 }
 
-/** How many of the skipped vectors need each verb or feature; a vector that needs several counts for each. */
-export const neededBy = (results: readonly Result[], part: keyof Missing): readonly (readonly [what: string, vectors: number])[] => {
-  const counts = new Map<string, Set<string>>()
-  for (const { name, missing } of results) {
-    for (const what of missing[part]) counts.set(what, (counts.get(what) ?? new Set()).add(name))
-  }
-  return [...counts].map(([what, names]) => [what, names.size] as const).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
-}
-
 const shortened = (value: unknown): string => {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing')
   return text.length > 600 ? `${text.slice(0, 600)}…` : text

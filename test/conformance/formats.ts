@@ -118,8 +118,17 @@ const tables: Readonly<Record<string, Fill>> = {
 }
 
 /** Undefined where we have the code for the table. */
+/** What only Kafka Streams itself reads (F-10, F-11): we keep times and headers beside the value, and progress in a commit topic. */
+const local: Readonly<Record<string, string>> = {
+  headers: "a format of Kafka's stores on a disk",
+  valueAndTimestamp: "a format of Kafka's stores on a disk",
+  valueTimestampHeaders: "a format of Kafka's stores on a disk",
+  partitionMetadata: "metadata of a consumer group's offsets, which we do not commit",
+  partitionMetadataDecode: "metadata of a consumer group's offsets, which we do not commit",
+}
+
 export const missingFormat = ({ table, serde }: FormatTable): string | undefined => {
-  if (!Object.hasOwn(tables, table)) return `format ${table}`
+  if (!Object.hasOwn(tables, table)) return local[table] ?? `format ${table}`
   return serde === undefined ? undefined : missingSerde(serde)
 }
 

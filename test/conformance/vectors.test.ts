@@ -9,11 +9,11 @@ const areaOf = ({ name }: { readonly name: string }): string => name.split('/')[
 
 /** Local formats of Kafka Streams, which nobody else reads (F-10, F-11). */
 const notSupported: readonly string[] = [
-  'formats/headers: format headers',
-  'formats/partition-metadata-read: format partitionMetadataDecode',
-  'formats/partition-metadata: format partitionMetadata',
-  'formats/value-and-timestamp: format valueAndTimestamp',
-  'formats/value-timestamp-headers: format valueTimestampHeaders',
+  "formats/headers: a format of Kafka's stores on a disk",
+  "formats/partition-metadata-read: metadata of a consumer group's offsets, which we do not commit",
+  "formats/partition-metadata: metadata of a consumer group's offsets, which we do not commit",
+  "formats/value-and-timestamp: a format of Kafka's stores on a disk",
+  "formats/value-timestamp-headers: a format of Kafka's stores on a disk",
 ]
 
 const runAll = async (mode: Mode): Promise<readonly Result[]> => {

@@ -1,6 +1,6 @@
 import type { Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
-import { type CommitRecord, changelogHeaders, outputHeaders, writeCommitRecord } from './commit-record.ts'
+import { type CommitRecord, changelogHeaders, outputHeaders, timeHeaderOf, writeCommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
 import type { LogRecord, PartitionBatch, TxnSession } from './ports.ts'
@@ -20,11 +20,14 @@ export const writeChunk = async (
   { effects, commit }: Chunk,
 ): Promise<{ readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
   const headers = changelogHeaders(commit.gen, commit.seq)
+  const nowMs = ports.clock.nowMs()
   const changelogs = effects.changes.flatMap(({ store, rows, log = rows }): PartitionBatch[] => {
     const topic = plan.changelogs.get(store)
-    return topic === undefined || log.length === 0 ? [] : [{ topic, partition, records: log.map((row) => changelogRecord(row, headers)) }]
+    if (topic === undefined || log.length === 0) return []
+    const { retentionMs = Number.POSITIVE_INFINITY } = plan.stores.find(({ name }) => name === store) ?? {}
+    return [{ topic, partition, records: log.map((row) => withinRetention(changelogRecord(row, headers), { nowMs, retentionMs })) }]
   })
-  const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, ports.clock.nowMs())] }
+  const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, nowMs)] }
   const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
   const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
   await session.commit(deadlineMs)
@@ -42,6 +45,16 @@ const changelogRecord = ({ key, value, timestamp, headers: held }: Row, stamp: H
   timestamp,
   headers: held === undefined || held.length === 0 ? stamp : [...held, ...stamp],
 })
+
+/**
+ * A broker deletes what is older than a changelog's retention by its own clock, and within seconds. Where stream time is behind the
+ * clock, as it is when old records are processed, those are rows that are needed, and that may be nowhere else yet: their record
+ * has the clock's time, and theirs in a header.
+ */
+const withinRetention = (record: LogRecord, { nowMs, retentionMs }: { readonly nowMs: number; readonly retentionMs: number }): LogRecord =>
+  record.timestamp >= nowMs - retentionMs
+    ? record
+    : { ...record, timestamp: nowMs, headers: [...record.headers, timeHeaderOf(record.timestamp)] }
 
 /** Records that leave the application say which transaction they came from; its own topics stay as Kafka Streams writes them. */
 const stamped = (outputs: readonly PartitionBatch[], own: ReadonlySet<string>, seq: number): readonly PartitionBatch[] => {

@@ -1,5 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import type { Header, Headers } from '../processor/record.ts'
+import type { Row } from '../state/rows.ts'
 import type { TaskTimes } from './effects.ts'
 import type { LogRecord } from './ports.ts'
 
@@ -51,6 +52,7 @@ export const readCommitRecord = (value: Uint8Array | null, where: string): Commi
 
 const genHeader = '__millrace.gen'
 const seqHeader = '__millrace.seq'
+const timeHeader = '__millrace.ts'
 const text = (value: number): Uint8Array => Buffer.from(String(value), 'ascii')
 
 /** Headers of a changelog record: key space and transaction (protocol R37). */
@@ -59,6 +61,9 @@ export const changelogHeaders = (gen: number, seq: number): Headers => [
   [seqHeader, text(seq)],
 ]
 
+/** Of a changelog record whose own time is another than its row's. */
+export const timeHeaderOf = (timestamp: number): Header => [timeHeader, text(timestamp)]
+
 /** Adds the transaction's number to what leaves the application, for readers that want to see their own writes. */
 export const outputHeaders = (seq: number): ((headers: Headers) => Headers) => {
   const own: Header = [seqHeader, text(seq)]
@@ -66,12 +71,20 @@ export const outputHeaders = (seq: number): ((headers: Headers) => Headers) => {
   return (headers) => (headers.length === 0 ? alone : [...headers.filter(([name]) => name !== seqHeader), own])
 }
 
-/** What a changelog record has beside our own headers: those of a store that holds headers. */
-export const withoutStamp = (headers: Headers): Headers => headers.filter(([name]) => name !== genHeader && name !== seqHeader)
+/** A changelog record as it was before it was stamped: with its row's time, and the headers of a store that holds headers. */
+export const withoutStamp = ({ key, value, timestamp, headers }: LogRecord): Row => {
+  const held = headers.filter(([name]) => name !== genHeader && name !== seqHeader && name !== timeHeader)
+  const row = { key: key ?? Buffer.of(), value, timestamp: numberIn(headers, timeHeader) ?? timestamp }
+  return held.length === 0 ? row : { ...row, headers: held }
+}
 
 /** gen and seq of a changelog record; a record of another writer has none. */
 export const changelogStamp = (headers: Headers): { readonly gen: number; readonly seq: number } | undefined => {
-  const read = (name: string): number => Number(Buffer.from(headers.find(([it]) => it === name)?.[1] ?? []).toString('ascii') || Number.NaN)
-  const [gen, seq] = [read(genHeader), read(seqHeader)]
-  return Number.isSafeInteger(gen) && Number.isSafeInteger(seq) ? { gen, seq } : undefined
+  const [gen, seq] = [numberIn(headers, genHeader), numberIn(headers, seqHeader)]
+  return gen === undefined || seq === undefined ? undefined : { gen, seq }
+}
+
+const numberIn = (headers: Headers, name: string): number | undefined => {
+  const number = Number(Buffer.from(headers.find(([it]) => it === name)?.[1] ?? []).toString('ascii') || Number.NaN)
+  return Number.isSafeInteger(number) ? number : undefined
 }

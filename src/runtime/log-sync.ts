@@ -151,13 +151,12 @@ const rowsIn = ({ stores }: TaskPlan, name: string): RowIn => {
 /** The last row per key; records of another generation, or of another writer, are not part of the state. */
 const rowsOf = (records: readonly FetchedRecord[], commit: CommitRecord, rowIn: RowIn): readonly TailRow[] => {
   const rows = new Map<string, TailRow>()
-  for (const { key, value, timestamp, headers } of records) {
-    const stamp = changelogStamp(headers)
-    if (!stamp || key === null) continue
+  for (const record of records) {
+    const stamp = changelogStamp(record.headers)
+    if (!stamp || record.key === null) continue
     if (stamp.seq > commit.seq) throw fenced(`a changelog has transaction ${stamp.seq}, the commit topic ${commit.seq}`)
     if (stamp.gen !== commit.gen) continue
-    const held = withoutStamp(headers)
-    const row = rowIn({ key, value, timestamp, ...(held.length === 0 ? {} : { headers: held }) })
+    const row = rowIn(withoutStamp(record))
     if (row) rows.set(keyId(row.key), { ...row, seq: stamp.seq })
   }
   return [...rows.values()]

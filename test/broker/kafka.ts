@@ -117,6 +117,8 @@ const propertiesOf = (
     'min.insync.replicas': replicasMin,
     // Tests write times of their own choice; a broker would soon delete what looks older than a week.
     'log.retention.ms': '-1',
+    // what may be deleted, in changelogs of windows, is deleted soon
+    'log.cleaner.backoff.ms': '500',
     'group.initial.rebalance.delay.ms': '0',
     'offsets.topic.num.partitions': '3',
     'offsets.topic.replication.factor': replicas,

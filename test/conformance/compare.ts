@@ -199,7 +199,11 @@ const internalTopics = (of: Readonly<Record<string, InternalTopicConfig>> = {}):
       }),
   )
 
-const eventDifferences = (expected: readonly EventResult<JavaError>[], actual: readonly EventResult<unknown>[]): readonly Difference[] => {
+/** Of what was sent, logged and thrown, event by event. */
+export const eventDifferences = (
+  expected: readonly EventResult<JavaError>[],
+  actual: readonly EventResult<unknown>[],
+): readonly Difference[] => {
   const found = Array.from({ length: Math.max(expected.length, actual.length) }, (_, index): readonly Difference[] => {
     const [theirs, ours] = [expected[index], actual[index]]
     const at = `events[${index}]`

@@ -1,6 +1,7 @@
 import { type Entries, StreamsBuilder, type StreamsConfig, Topology, type ValueTimestampHeaders } from 'millrace'
 import { TopologyTestDriver } from 'millrace/testing'
 import type { Awaitable } from '../../src/awaitable.ts'
+import type { LogRecord } from '../../src/runtime/ports.ts'
 import { type StoreSpec, topicName } from '../../src/topology/nodes.ts'
 import { handlersOf } from './handlers.ts'
 import { headerBytes, headersJson } from './headers.ts'
@@ -219,23 +220,26 @@ export const inputOf = ({ topics = {} }: Scenario, { topic, k, v, kb, vb, ts, h 
 }
 
 /** What was produced since the last call: by topic, in the order in which it was sent (README section 8.1). */
-const collect = ({ topics = {} }: Scenario, driver: TopologyTestDriver): readonly OutputRecord[] =>
+const collect = (scenario: Scenario, driver: TopologyTestDriver): readonly OutputRecord[] =>
   [...driver.producedTopicNames()].sort().flatMap((topic) =>
     driver
       .producedTo(topic)
       .splice(0)
-      .map(({ key, value, timestamp, headers }): OutputRecord => {
-        const h: HeaderList = headersJson(headers)
-        const [keySpec, valueSpec] = topics[topic] ?? []
-        return {
-          topic,
-          ts: timestamp,
-          ...sideOf({ decoded: 'k', raw: 'kb' }, topic, key, keySpec),
-          ...sideOf({ decoded: 'v', raw: 'vb' }, topic, value, valueSpec),
-          ...(h.length > 0 ? { h } : {}),
-        }
-      }),
+      .map((record) => outputOf(scenario, topic, record)),
   )
+
+/** A record that was written, as an expectation shows it. */
+export const outputOf = ({ topics = {} }: Scenario, topic: string, { key, value, timestamp, headers }: LogRecord): OutputRecord => {
+  const h: HeaderList = headersJson(headers)
+  const [keySpec, valueSpec] = topics[topic] ?? []
+  return {
+    topic,
+    ts: timestamp,
+    ...sideOf({ decoded: 'k', raw: 'kb' }, topic, key, keySpec),
+    ...sideOf({ decoded: 'v', raw: 'vb' }, topic, value, valueSpec),
+    ...(h.length > 0 ? { h } : {}),
+  }
+}
 
 /** The decoded side where the serde can read it, and the bytes where the decoded text does not determine them. */
 const sideOf = (

@@ -29,6 +29,7 @@ import { KGroupedStream } from './k-grouped-stream.ts'
 import { KTable, placeOf } from './k-table.ts'
 import type { Aggregated, ConnectedTo, Grouped, Joined, Named, Produced, Repartitioned, StreamJoined } from './options.ts'
 import { drawProcess, drawProcessValues } from './process.ts'
+import type { AnyJoinable, JoinArguments, JoinableWith } from './type-errors.ts'
 
 /** A stream of records (Kafka's `KStream`, section 1.2). Every method draws one operator and returns what comes after it. */
 export class KStream<K, V> {
@@ -151,6 +152,8 @@ export class KStream<K, V> {
     joiner: ValueJoiner<K, V, VG, VR>,
     named?: Named,
   ): KStream<K, VR>
+  /** Never matches; the compiler tells why the last overload does not. */
+  join<O extends AnyJoinable>(other: O & JoinableWith<K, O>, ...rest: JoinArguments<K, V, O, never>): KStream<K, unknown>
   join<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO, VR>): KStream<K, VR> {
     return this.#join(other, joiner, { left: false, right: false }, options)
   }
@@ -173,18 +176,20 @@ export class KStream<K, V> {
     joiner: ValueJoiner<K, V, VG | null, VR>,
     named?: Named,
   ): KStream<K, VR>
+  /** Never matches; the compiler tells why the last overload does not. */
+  leftJoin<O extends AnyJoinable>(other: O & JoinableWith<K, O>, ...rest: JoinArguments<K, V, O, null>): KStream<K, unknown>
   leftJoin<VO, VR>(other: Joinable<K, VO>, joiner: AnyJoiner<K, VR>, ...options: JoinOptions<K, V, VO, VR>): KStream<K, VR> {
     return this.#join(other, joiner, { left: true, right: false }, options)
   }
 
   /** Joins two streams, and the records of both that have no partner with null, as soon as it is known that none can come. */
-  outerJoin<VO, VR>(
-    other: KStream<K, VO>,
+  outerJoin<KO, VO, VR>(
+    other: KStream<KO, VO> & JoinableWith<K, KStream<KO, VO>>,
     joiner: ValueJoiner<K, NonNullable<V> | null, NonNullable<VO> | null, VR>,
     windows: JoinWindows,
     joined: StreamJoined<K, V, VO> = {},
   ): KStream<K, VR> {
-    return this.#join(other, joiner as AnyJoiner<K, VR>, { left: true, right: true }, [windows, joined])
+    return this.#join(other as Joinable<K, VO>, joiner as AnyJoiner<K, VR>, { left: true, right: true }, [windows, joined])
   }
 
   /** The table whose updates are the records of the stream: null deletes, null keys are dropped. Repartitions if the key may have changed. */

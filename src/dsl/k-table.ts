@@ -22,6 +22,7 @@ import type { TablePlace } from './materialize.ts'
 import type { Aggregated, ConnectedTo, Grouped, Named, TableJoined } from './options.ts'
 import { transformTable } from './process.ts'
 import { suppressTable } from './suppress-table.ts'
+import type { TableJoinArguments, TableJoinableWith } from './type-errors.ts'
 
 let openPlace: <K, V>(table: KTable<K, V>) => TablePlace<K, V>
 
@@ -92,6 +93,8 @@ export class KTable<K, V> {
     joiner: ValueJoiner<K, V, VO, VR>,
     options?: Aggregated<K, NonNullable<VR>>,
   ): KTable<K, NonNullable<VR>>
+  /** Never matches; the compiler tells why the last overload does not. */
+  join<O extends AnyTable>(other: O & TableJoinableWith<K, O>, ...rest: TableJoinArguments<K, V, O, never>): KTable<K, unknown>
   join(other: AnyTable, ...join: Joining): KTable<K, Any> {
     return this.#join(other, { left: true, right: true }, join)
   }
@@ -109,6 +112,8 @@ export class KTable<K, V> {
     joiner: ValueJoiner<K, V, VO | null, VR>,
     options?: Aggregated<K, NonNullable<VR>>,
   ): KTable<K, NonNullable<VR>>
+  /** Never matches; the compiler tells why the last overload does not. */
+  leftJoin<O extends AnyTable>(other: O & TableJoinableWith<K, O>, ...rest: TableJoinArguments<K, V, O, null>): KTable<K, unknown>
   leftJoin(other: AnyTable, ...join: Joining): KTable<K, Any> {
     return this.#join(other, { left: true, right: false }, join)
   }

@@ -27,6 +27,7 @@ import { KStream } from './k-stream.ts'
 import { KTable } from './k-table.ts'
 import { historyOf, keyValueStore, materializedOf, type SourceDemand, sourceTable, storeNameOf } from './materialize.ts'
 import type { Consumed, ConsumedTable } from './options.ts'
+import type { Known } from './type-errors.ts'
 
 type Needed<D, Name extends 'keySerde' | 'valueSerde', C> = [D] extends [NoDefault] ? { readonly [N in Name]-?: C } : unknown
 
@@ -35,7 +36,8 @@ type ConsumedArgs<K, V, DK, DV, C extends Consumed<K, V> = Consumed<K, V>> = [DK
   ? [
       consumed: C &
         Needed<DK, 'keySerde', NonNullable<Consumed<K, V>['keySerde']>> &
-        Needed<DV, 'valueSerde', NonNullable<Consumed<K, V>['valueSerde']>>,
+        Needed<DV, 'valueSerde', NonNullable<Consumed<K, V>['valueSerde']>> &
+        Known<V>,
     ]
   : [DV] extends [NoDefault]
     ? [consumed: C & Needed<DV, 'valueSerde', NonNullable<Consumed<K, V>['valueSerde']>>]

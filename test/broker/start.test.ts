@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import wordCount from '../../functions/word-count/topology.ts'
 import { runCli, startCli } from '../cli/run-cli.ts'
+import { root } from '../source-files.ts'
 import { endpoint, soon, useCluster } from './start-cluster.ts'
 
 const partitions = 4
@@ -100,6 +103,19 @@ describe.skipIf(endpoint === null)('millrace start on a real Kafka and a real ta
     expect({ code: found.code, value: found.stdout.split(' ')[0] }).toEqual({ code: 0, value: String(countsOf(fed).get('w0')) })
     const missing = await runCli(['query', 'word-count', 'counts', 'nobody', ...where('again')])
     expect({ code: missing.code, stdout: missing.stdout }).toEqual({ code: 1, stdout: 'no row\n' })
+  })
+
+  it('keeps tables joined by foreign key, with the rows that their page shows, also when it is started again', async () => {
+    const page = readFileSync(join(root, 'functions/orders-and-customers/README.md'), 'utf8')
+    const [overview = 'none'] = /^Store order-overview: .*?(?=\n\n)/ms.exec(page) ?? []
+    for (const read of [/^\d+ records in /m, /^0 records in /m]) {
+      const { code, stdout } = await runCli(['start', 'orders-and-customers', '--quiet', ...where('orders')])
+      expect(code).toBe(0)
+      expect(stdout.split('\n\n')).toContain(overview)
+      expect(stdout).toMatch(read)
+    }
+    const row = await runCli(['query', 'orders-and-customers', 'order-overview', 'o04', ...where('orders')])
+    expect(row.stdout).toContain('"name":"Ann Arkwright","city":"Kiel"')
   })
 
   it('counts exactly right although it is killed while it feeds, while it splits, while it counts and while it flushes', async () => {

@@ -1,4 +1,16 @@
-import { joinWindows, type KStream, type KTable, Serdes, StreamsBuilder, tumbling, untilTimeLimit, untilWindowCloses } from 'millrace'
+import {
+  type FixedKeyProcessor,
+  type FixedKeyProcessorContext,
+  type FixedKeyRecord,
+  joinWindows,
+  type KStream,
+  type KTable,
+  Serdes,
+  StreamsBuilder,
+  tumbling,
+  untilTimeLimit,
+  untilWindowCloses,
+} from 'millrace'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const yes = <T extends true>(): T | undefined => undefined
@@ -148,3 +160,69 @@ trades.toTable().suppress(untilWindowCloses())
 
 // @ts-expect-error a row that is final must not be sent early
 untilWindowCloses({ whenFull: 'emitEarly' })
+
+// A processor of one's own says what it makes of a record; one with a fixed key makes values only.
+interface Priced {
+  readonly price: number
+}
+const processed = trades.process<number, string>(() => ({ process: () => undefined }))
+yes<Same<typeof processed, KStream<number, string>>>()
+class Double implements FixedKeyProcessor<string, Trade, Priced> {
+  #context!: FixedKeyProcessorContext<string, Priced>
+  init(context: FixedKeyProcessorContext<string, Priced>) {
+    this.#context = context
+  }
+  process(record: FixedKeyRecord<string, Trade>) {
+    return this.#context.forward({ ...record, value: { price: record.value.price * 2 } })
+  }
+}
+const doubled = trades.processValues(() => new Double())
+yes<Same<typeof doubled, KStream<string, Priced>>>()
+
+// @ts-expect-error a processor takes what is in the stream
+prices.processValues(() => new Double())
+
+// @ts-expect-error the keys too
+keyed.processValues(() => new Double())
+
+// A global table is joined by any key that the mapper computes.
+const people = builder.globalTable('people', { keySerde: Serdes.long, valueSerde: Serdes.string, store: 'people' })
+const withPeople = trades.leftJoin(
+  people,
+  (_symbol, trade) => trade.price,
+  (trade, person) => `${trade.price} ${person ?? 'nobody'}`,
+)
+yes<Same<typeof withPeople, KStream<string, string>>>()
+
+trades.join(
+  people,
+  // @ts-expect-error the mapper gives keys of the global table
+  (symbol) => symbol,
+  (_trade, person) => person,
+)
+
+// json() takes the type that its place asks for; where values come from it must say theirs.
+const upper = dearest.mapValues((trade) => trade.price, { store: { name: 'upper', valueSerde: Serdes.json() } })
+yes<Same<typeof upper, KTable<string, number>>>()
+const lists = trades.groupByKey().aggregate(
+  () => [],
+  (_symbol, trade, list) => [...list, trade],
+  { store: { name: 'lists', valueSerde: Serdes.json<readonly Trade[]>() } },
+)
+yes<Same<typeof lists, KTable<string, readonly Trade[]>>>()
+const summed = trades.groupByKey().aggregate(
+  () => ({ sum: 0 }),
+  (_symbol, trade, { sum }) => ({ sum: sum + trade.price }),
+  { store: { name: 'summed', valueSerde: Serdes.json() } },
+)
+yes<Same<typeof summed, KTable<string, { sum: number }>>>()
+
+// @ts-expect-error of what is read nobody else says what it is
+builder.stream('trades', { keySerde: Serdes.string, valueSerde: Serdes.json() })
+
+// Extractors and partitioners see keys and values of their topic.
+builder.stream('timed', { keySerde: Serdes.string, valueSerde: Serdes.json<Trade>(), timestampExtractor: ({ value }) => value.price })
+trades.to((symbol, trade) => `${symbol.toLowerCase()}-${trade.price.toFixed()}`, {
+  valueSerde: Serdes.json(),
+  partitioner: (_topic, symbol, trade, partitions) => [(symbol.length + trade.price) % partitions],
+})

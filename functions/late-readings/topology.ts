@@ -30,13 +30,12 @@ class Lateness {
   }
 }
 
-const summary = [
-  () => ({ readings: 0, strongest: -10 }),
-  (_network: string, { magnitude }: Reading, { readings, strongest }: Summary) => ({
-    readings: readings + 1,
-    strongest: Math.max(strongest, magnitude),
-  }),
-] as const
+const nothing = (): Summary => ({ readings: 0, strongest: -10 })
+
+const add = (_network: string, { magnitude }: Reading, { readings, strongest }: Summary): Summary => ({
+  readings: readings + 1,
+  strongest: Math.max(strongest, magnitude),
+})
 
 const builder = new StreamsBuilder()
 
@@ -50,18 +49,18 @@ const readings = builder
 
 readings
   .filterNot((_network, { late }) => late)
-  .groupByKey({ keySerde: Serdes.string, valueSerde: Serdes.json() })
+  .groupByKey()
   .windowedBy(tumbling({ sizeMs, graceMs }))
-  .aggregate(...summary, { store: { name: 'on-time', valueSerde: Serdes.json() } })
+  .aggregate(nothing, add, { store: { name: 'on-time', valueSerde: Serdes.json() } })
   .suppress(untilWindowCloses({ name: 'until-closed' }))
   .toStream()
   .to('summaries')
 
 readings
   .filter((_network, { late }) => late)
-  .groupByKey({ keySerde: Serdes.string, valueSerde: Serdes.json() })
+  .groupByKey()
   .windowedBy(tumbling({ sizeMs, graceMs: hours(24 * 7) }))
-  .aggregate(...summary, { store: { name: 'late', valueSerde: Serdes.json() } })
+  .aggregate(nothing, add, { store: { name: 'late', valueSerde: Serdes.json() } })
   .toStream()
   .to('corrections')
 

@@ -12,7 +12,12 @@ const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
 const payments = { keySerde: Serdes.string, valueSerde: Serdes.json<Payment>() }
 const homeCountries = new Set(['DE', 'FR', 'NL'])
 
-const isInvalid = ({ amount, currency }: Payment): boolean => !(amount > 0) || !/^[A-Z]{3}$/.test(currency)
+/** Why it cannot be a payment; undefined if it can. */
+const faultOf = ({ amount, currency }: Payment): string | undefined => {
+  if (!(amount > 0)) return `an amount of ${amount}`
+  return /^[A-Z]{3}$/.test(currency) ? undefined : `"${currency}" is no currency`
+}
+
 const isSuspicious = ({ amount, country }: Payment): boolean => amount >= 10_000 || (amount >= 1_000 && !homeCountries.has(country))
 
 const builder = new StreamsBuilder()
@@ -22,9 +27,9 @@ builder
   .filterNot((_id, payment) => payment.test === true)
   .mapValues((payment) => ({ ...payment, currency: payment.currency.trim().toUpperCase() }))
   .split({ name: 'payment-' })
-  .branch((_id, payment) => isInvalid(payment), {
+  .branch((_id, payment) => faultOf(payment) !== undefined, {
     name: 'invalid',
-    consumer: (invalid) => invalid.mapValues(({ amount, currency }) => `${amount} "${currency}"`).to('invalid-payments', strings),
+    consumer: (invalid) => invalid.mapValues((payment) => faultOf(payment)).to('invalid-payments', strings),
   })
   .branch((_id, payment) => isSuspicious(payment), {
     name: 'suspicious',

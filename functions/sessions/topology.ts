@@ -32,7 +32,7 @@ builder
   .stream('access-log', {
     keySerde: Serdes.string,
     valueSerde: Serdes.string,
-    timestampExtractor: ({ value, timestamp }) => timeOf(String(value)) || timestamp,
+    timestampExtractor: ({ value, timestamp }) => timeOf(value) || timestamp,
   })
   .flatMap((_key, line) => requestsOf(line))
   .groupByKey({ name: 'by-host', keySerde: Serdes.string, valueSerde: Serdes.json() })

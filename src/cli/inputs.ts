@@ -70,8 +70,22 @@ const ownInputs = ({ folder, topology }: App): readonly InputFile[] => {
 const standardInput = (app: App, topic: string): AppInput => ({
   name: 'standard input',
   topic,
-  records: encode(app, topic, { name: 'standard input', items: linesOf(process.stdin) }),
+  records: encode(app, topic, { name: 'standard input', items: recordsOf(linesOf(process.stdin), sourceOf(app, topic)) }),
 })
+
+/** Lines that look like records of a .jsonl file are such, unless values are text. */
+async function* recordsOf(lines: AsyncIterable<string>, { valueSerde }: SourceNode): AsyncGenerator<Item> {
+  for await (const line of lines) yield valueSerde.name !== 'string' && looksLikeRecord(line) ? parse(line, 'standard input') : line
+}
+
+const looksLikeRecord = (line: string): boolean => {
+  try {
+    const names = Object.keys(JSON.parse(line))
+    return names.includes('value') && names.every((name) => ['key', 'value', 'timestamp'].includes(name))
+  } catch {
+    return false
+  }
+}
 
 /** The partition of an input record: by its key, else in turn. */
 export const inputPartition =

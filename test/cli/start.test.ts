@@ -139,6 +139,14 @@ describe('millrace start, embedded', { timeout: 60_000 }, () => {
     expect(stdout).toContain('  two      2\n  one      1\n')
   })
 
+  it('takes lines of standard input for records where they look like some, and values are no text', async () => {
+    const vote = JSON.stringify({ key: 'mill', value: { user: 'ann', text: 'bob++' } })
+    const { stdout } = await runCli(['start', 'chat-bot', '--quiet', '--input', '-'], `${vote}\n`)
+    expect(stdout.trim().split('\n\n')[0]).toBe('Store karma: 1 row\n  key  value\n  ---  -----\n  bob      1')
+    const text = await runCli(['start', 'word-count', '--quiet', '--input', '-'], '{"value":"a"}\n')
+    expect(text.stdout).toContain('Store counts: 2 rows\n')
+  })
+
   it('shows plain lines of progress when nobody sits at a terminal', async () => {
     const { stderr } = await runCli(['start', 'word-count', '--input', file('progress.txt', 'a b c\n')])
     expect(stderr).toMatch(/^word-count as word-count on embedded Kafka and table, in memory$/m)

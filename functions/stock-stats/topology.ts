@@ -17,7 +17,7 @@ builder
   .stream('trades', { keySerde: Serdes.string, valueSerde: Serdes.json<Trade>() })
   .groupByKey()
   .windowedBy(hopping({ sizeMs: days(360), advanceMs: days(90), graceMs: days(30) }))
-  .aggregate<Stats>(
+  .aggregate(
     () => ({ trades: 0, sum: 0, low: Number.MAX_VALUE, high: 0 }),
     (_symbol, { price }, { trades, sum, low, high }) => ({
       trades: trades + 1,
@@ -25,7 +25,7 @@ builder
       low: Math.min(low, price),
       high: Math.max(high, price),
     }),
-    { store: { name: 'stock-stats', valueSerde: Serdes.json() } },
+    { store: { name: 'stock-stats', valueSerde: Serdes.json<Stats>() } },
   )
   .toStream()
   .mapValues((stats) => stats && { average: stats.sum / stats.trades, low: stats.low, high: stats.high })

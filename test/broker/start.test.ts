@@ -109,7 +109,7 @@ describe.skipIf(endpoint === null)('millrace start on a real Kafka and a real ta
     const page = readFileSync(join(root, 'functions/orders-and-customers/README.md'), 'utf8')
     const [overview = 'none'] = /^Store order-overview: .*?(?=\n\n)/ms.exec(page) ?? []
     for (const read of [/^\d+ records in /m, /^0 records in /m]) {
-      const { code, stdout } = await runCli(['start', 'orders-and-customers', '--quiet', ...where('orders')])
+      const { code, stdout } = await runCli(['start', 'orders-and-customers', '--quiet', '--partitions', '2', ...where('orders')])
       expect(code).toBe(0)
       expect(stdout.split('\n\n')).toContain(overview)
       expect(stdout).toMatch(read)

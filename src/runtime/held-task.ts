@@ -63,6 +63,8 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
         }),
     })
     progress.dropped = new Map(task.dropped)
+    // who committed last may not have come to say so
+    if (log.commit.seq > (held.item.checkpoint?.seq ?? 0)) progress.wakeMs = task.wakeMs
     const flush = createFlush(held, gen, log.tail)
     try {
       await globals?.refresh(deadlineMs)

@@ -5,6 +5,7 @@ import { needsTick } from '../../src/runtime/sweep.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import { Stores } from '../../src/topology/stores.ts'
+import { type Around, died } from './faults.ts'
 import { record, scene, startMs, strings, textOf } from './scene.ts'
 
 const counts = Stores.keyValueStore('counts', { keySerde: Serdes.string, valueSerde: Serdes.long })
@@ -67,6 +68,19 @@ describe('a punctuation by the clock', () => {
     await it.run({ memory: createTaskMemory() })
     expect(await sent(it)).toEqual(['a=2 after 1805000'])
     expect((await it.item())?.checkpoint?.wakeMs).toBe(startMs + 2_400_000)
+  })
+
+  it('is told to the sweeper by the next owner where the one before died after its commit', async () => {
+    const it = await start()
+    it.feed('words', record('a'))
+    const around: Around = async (call, run) => {
+      if (call === 'put') throw new Error(died)
+      return run()
+    }
+    await expect(it.run({ around })).rejects.toThrow(died)
+    it.clock.nowMs += 120_000
+    await it.run({ tick: true })
+    expect((await it.item())?.checkpoint).toMatchObject({ seq: 1, wakeMs: startMs + 600_000 })
   })
 
   it('wakes the sweeper when it is due, and not before', async () => {

@@ -79,8 +79,11 @@ const serverlessSettings = [
   'retention.bytes',
   'retention.ms',
 ]
-/** Settings that this library would choose and that the cluster then chooses instead. */
-const leftToServerless = ['delete.retention.ms', 'segment.bytes']
+/**
+ * Settings that this library would choose and that the cluster then chooses instead. Without a lag of compaction the changelog of a
+ * versioned store may forget older versions: they are in the table.
+ */
+const leftToServerless = ['delete.retention.ms', 'min.compaction.lag.ms', 'segment.bytes']
 
 function onServerless(topic: InternalTopic): InternalTopic {
   const refused = Object.keys(topic.config).find((name) => !serverlessSettings.includes(name) && !leftToServerless.includes(name))

@@ -45,6 +45,14 @@ const changelogConfigOf = (store: StoreSpec): Readonly<Record<string, string>> =
   }
 }
 
+/** The order of use of an LRU store travels in every commit record: a broker's default of 1 MB holds some 20,000 entries of it. */
+const commitBytesMax = String(8 * 1024 * 1024)
+const commitConfigOf = ({ stores }: SubTopology): Readonly<Record<string, string>> => ({
+  ...changelogConfig,
+  'delete.retention.ms': deleteRetentionMs,
+  ...(stores.some((store) => store.kind === 'key-value' && store.maxEntries !== undefined) ? { 'max.message.bytes': commitBytesMax } : {}),
+})
+
 /** Deletes stay readable this long, so that a checkpoint may lag (protocol §3). Java leaves the broker's default of one day. */
 const deleteRetentionMs = String(7 * 24 * 3_600_000)
 
@@ -82,7 +90,7 @@ export const internalTopicsOf = (
       name: commitTopic(applicationId, sub.name),
       kind: 'commits',
       subTopology: sub.name,
-      config: { ...changelogConfig, 'delete.retention.ms': deleteRetentionMs },
+      config: commitConfigOf(sub),
     },
   ])
 

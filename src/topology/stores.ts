@@ -163,6 +163,10 @@ export const Stores = Object.freeze({
     name: string,
     options: StoreOptions<K, V>,
   ): StoreBuilder<TimestampedKeyValueStoreWithHeaders<K, V>> => build(keyValue('headers', name, options)),
+  /**
+   * Kafka's `lruMap`: beyond `maxEntries` the entry goes that was used longest ago. The order of use is part of every commit, with some
+   * 30 bytes and the key for each entry: up to a few thousand entries. A commit above 8 MB is RECORD_INVALID.
+   */
   lruMap: <K, V>(name: string, options: LruOptions<K, V>): StoreBuilder<KeyValueStore<K, V>> => build(lru(name, options)),
   /** KIP-889. */
   versionedKeyValueStore: <K, V>(name: string, options: VersionedStoreOptions<K, V>): StoreBuilder<VersionedKeyValueStore<K, V>> =>

@@ -4,6 +4,7 @@ import { Serdes } from '../../src/serde/serdes.ts'
 import { checkName, createNames, isGenerated } from '../../src/topology/naming.ts'
 import type { ProcessorNode, SinkNode, SourceNode, StoreSpec } from '../../src/topology/nodes.ts'
 import { parseOptimization } from '../../src/topology/optimise.ts'
+import { Stores } from '../../src/topology/stores.ts'
 import { Topology } from '../../src/topology/topology.ts'
 import { strings, twoGroupings, wordCount } from './fixture.ts'
 
@@ -126,6 +127,18 @@ describe('internal topics', () => {
       { name: 'app-counts-changelog', kind: 'changelog', subTopology: 'counts-repartition', config: week },
       { name: 'app-counts-repartition-commits', kind: 'commits', subTopology: 'counts-repartition', config: week },
     ])
+  })
+
+  it('let commit records be large where the order of use of a store travels in them', () => {
+    const recent = Stores.lruMap('recent', { ...strings, maxEntries: 50_000 })
+    const topology = new Topology()
+      .addSource('words', 'words', strings)
+      .addProcessor('keep', () => ({ process: () => undefined }), 'words')
+      .addStateStore(recent, 'keep')
+    expect(topology.internalTopics('app').find(({ kind }) => kind === 'commits')?.config).toEqual({
+      ...week,
+      'max.message.bytes': '8388608',
+    })
   })
 
   it('take the configuration that the user gives a changelog; without logging there is none', () => {

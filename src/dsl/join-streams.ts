@@ -162,8 +162,8 @@ const storesOf = <K, L, R>(
   const window = (side: JoinSide, supplier: JoinStoreSupplier | undefined): WindowStoreSpec => ({
     ...{ kind: 'window', holds: 'values', name: stores[side], keySerde, valueSerde: valueSerde(side) },
     ...{ windowSizeMs, retentionMs, retainDuplicates: true, caching: false, logsHeaders: true },
-    // no two records have the same key: there is nothing to compact
-    logging: logging === false ? false : supplier ? logging : { 'cleanup.policy': 'delete', ...logging },
+    // no two records have the same key, there is nothing to compact; of a supplier's store Kafka Streams compacts the changelog all the same
+    logging: logging === false ? false : { 'cleanup.policy': supplier ? 'compact,delete' : 'delete', ...logging },
     named: (supplier?.name ?? storeName) !== undefined,
   })
   const pending = (): KeyValueStoreSpec => ({

@@ -108,9 +108,11 @@ const repartitionsByKeyChanger = (graph: LogicalGraph): ReadonlyMap<LogicalNode,
   const replaced = new Set<LogicalNode>()
   for (const merge of graph.nodes.filter((node) => node.spec.merges)) {
     const below = new Set<LogicalNode>()
-    for (const changer of [...byChanger.keys()]) {
+    for (const [changer, repartitions] of byChanger) {
       if (!findUp(merge, (node) => node.parents.has(changer))) continue
-      for (const node of byChanger.get(changer) ?? []) below.add(node)
+      // one that is not below the merge needs its own
+      if (![...repartitions].every((node) => findUp(node, (it) => it.parents.has(merge)))) continue
+      for (const node of repartitions) below.add(node)
       replaced.add(changer)
     }
     byChanger.set(merge, below)
@@ -130,13 +132,13 @@ export const joinInOneStore = (graph: LogicalGraph): void => {
   }
 }
 
-/** Repartitions right above a join that has use for null keys let them pass (Kafka's `NodesWithRelaxedNullKeyJoinDownstream`), always. */
+/** Repartitions above a join that has use for null keys let them pass (Kafka's `NodesWithRelaxedNullKeyJoinDownstream`), always. */
 export const keepNullKeys = (graph: LogicalGraph): void => {
   const keepAbove = (node: LogicalNode): void => {
     for (const parent of node.parents) {
       const { repartition } = parent.spec
       if (repartition?.withNullKeys) parent.spec = { ...parent.spec, nodes: repartition.withNullKeys }
-      if (!repartition) keepAbove(parent)
+      keepAbove(parent)
     }
   }
   for (const node of graph.nodes) if (node.spec.takesNullKeys) keepAbove(node)

@@ -33,13 +33,12 @@ export const joinTables = <K, L, R, VR>(
   const { keySerde = left.keySerde, valueSerde } = materialized ?? {}
   const store = storeName === undefined ? undefined : keyValueStore(drawing, storeName, { ...materialized, keySerde, valueSerde })
   const draw = (oldValues: boolean): LogicalNodeSpec => {
-    const fromSides = oldValues && storeName === undefined
     return {
       name: merge,
       ...(store ? { stores: [store] } : {}),
       nodes: [
-        lookingUp(joinLeft, left.node.spec.name, { stores: views.right.stores, supplier: tableJoin(sides.left, views.right, fromSides) }),
-        lookingUp(joinRight, right.node.spec.name, { stores: views.left.stores, supplier: tableJoin(sides.right, views.left, fromSides) }),
+        lookingUp(joinLeft, left.node.spec.name, { stores: views.right.stores, supplier: tableJoin(sides.left, views.right, oldValues) }),
+        lookingUp(joinRight, right.node.spec.name, { stores: views.left.stores, supplier: tableJoin(sides.right, views.left, oldValues) }),
         mergeNode(merge, [joinLeft, joinRight], { store: storeName, oldValues }),
       ],
     }
@@ -49,7 +48,7 @@ export const joinTables = <K, L, R, VR>(
     historyMs: historyOf(store),
     view: () => (store ? storeView(store.name, historyOf(store)) : joinedView(sides.left, views)),
     sendOldValues: () => {
-      if (storeName === undefined) for (const side of [left, right]) side.facts.sendOldValues(true)
+      for (const side of [left, right]) side.facts.sendOldValues(true)
       node.spec = draw(true)
       return true
     },

@@ -81,7 +81,10 @@ export const tableJoin =
     }
   }
 
-/** Brings the results of both sides together, and keeps them where the join has a store (`KTableKTableJoinMerger`). */
+/**
+ * Brings the results of both sides together, and keeps them where the join has a store (`KTableKTableJoinMerger`). As old value
+ * a change tells what the sides joined before, as in Kafka, also where the store has another row: so it is in a join with itself.
+ */
 export const mergeJoined =
   <K, VR>(store: string | undefined, oldValues: boolean): AnyProcessorSupplier =>
   () => {
@@ -93,7 +96,7 @@ export const mergeJoined =
         rows = store === undefined ? undefined : openTableRows(given, store, oldValues)
       },
       process: (record: Record<K, Change<VR>>) =>
-        rows ? rows.replace({ ...record, value: record.value.newValue }) : context.forward(record),
+        rows ? rows.update({ ...record, value: record.value.newValue }, record.value.oldValue) : context.forward(record),
     }
   }
 

@@ -15,15 +15,18 @@ const versionOf = (command: string): string | null => {
 }
 
 /** One line that says what to install before a real broker can run here, or null when everything is there. */
-export const missingRealParts = (): string | null => {
+export const missingRealParts = (): string | null => missingJava('Tests on a real Kafka and DynamoDB')
+
+/** One line that says what to install for what needs Java and Maven, or null when both are there. `what` is in the plural. */
+export const missingJava = (what: string): string | null => {
   const java = versionOf('java')
   const major = Number(/version "(\d+)/.exec(java ?? '')?.[1] ?? 0)
   if (major < javaMajorMin) {
     const found = java === null ? 'no java command was found' : `java ${major} was found`
-    return `Tests on a real Kafka and DynamoDB need a Java runtime >= ${javaMajorMin} (${found}): install one, e.g. "apt install openjdk-17-jre-headless maven" or "brew install openjdk maven".`
+    return `${what} need a Java runtime >= ${javaMajorMin} (${found}): install one, e.g. "apt install openjdk-17-jre-headless maven" or "brew install openjdk maven".`
   }
   if (versionOf('mvn') === null) {
-    return 'Tests on a real Kafka and DynamoDB fetch their jars with Maven (no mvn command was found): "apt install maven" or "brew install maven".'
+    return `${what} fetch their jars with Maven (no mvn command was found): "apt install maven" or "brew install maven".`
   }
   return null
 }

@@ -34,13 +34,22 @@ const differencesOf = async (vector: Vector, mode: Mode): Promise<readonly Diffe
   try {
     return compare(withoutEstimates(vector), await runScenario(vector, mode), {
       mayLoseWindows: mayLoseWindows(vector),
-      mayAskMorePartitions: vector.topology.some(({ op }) => op === 'suppress'),
+      mayAskMorePartitions: vector.topology.some(({ op }) => op === 'suppress' || op === 'cogroup'),
       joinsMore: vector.topology.some(({ op }) => op === 'cogroup'),
+      mayDropMore: hasWindowsInMemory(vector),
     })
   } catch (error) {
     return [{ at: 'scenario', expected: 'runs', actual: error instanceof Error ? (error.stack ?? error.message) : String(error) }]
   }
 }
+
+const hasWindowsInMemory = ({ config, topology }: Scenario): boolean =>
+  topology.some(({ args: { windows } = {} }) => windows) &&
+  (config?.['dsl.store.suppliers.class'] === 'inMemory' ||
+    topology.some(
+      ({ args: { materialized, joined } = {} }) =>
+        materialized?.storeType === 'inMemory' || joined?.storeType === 'inMemory' || joined?.thisSupplier || joined?.otherSupplier,
+    ))
 
 /** What Java's stores on a disk guess their size to be is theirs: our answer stands where theirs is, a number. */
 const withoutEstimates = ({ events = [], topology, expect }: Scenario): Expectations => {

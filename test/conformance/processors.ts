@@ -8,6 +8,7 @@ import type {
   Record,
   StateStore,
   ValueTransformer,
+  VersionedKeyValueStore,
   WindowStore,
 } from 'millrace'
 import { withStores } from 'millrace'
@@ -177,6 +178,15 @@ const processors: Readonly<{ [name: string]: (spec: ProcessorSpec, context: Cont
     return async (record) => {
       const key = spec.by ? evaluate(spec.by, scopeOf(record)) : record.key
       const right = key === null ? null : await table.get(key)
+      await context.forward({ ...record, value: evaluate(spec.joiner, { ...scopeOf(record), left: record.value, right }) })
+    }
+  },
+  lookupAsOf: (spec, context) => {
+    const versions = context.getStateStore<VersionedKeyValueStore<unknown, unknown>>(spec.store ?? '')
+    return async (record) => {
+      const key = spec.by ? evaluate(spec.by, scopeOf(record)) : record.key
+      const found = key === null ? null : await versions.get(key, record.timestamp)
+      const right = found === null ? null : found.value
       await context.forward({ ...record, value: evaluate(spec.joiner, { ...scopeOf(record), left: record.value, right }) })
     }
   },

@@ -1,0 +1,154 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { messageOf } from '../src/errors.ts'
+import { missingJava } from '../test/broker/real-parts.ts'
+import { failureLines } from '../test/conformance/conformance.ts'
+import { differs, type FuzzOptions, fuzz, type Judged, verbsOf } from '../test/conformance/fuzz/fuzz.ts'
+import { type Oracle, startOracle } from '../test/conformance/fuzz/oracle.ts'
+import { shrink } from '../test/conformance/fuzz/shrink.ts'
+import type { Scenario } from '../test/conformance/scenario.ts'
+
+/** `npm run fuzz`: random scenarios, run by Kafka Streams and by us. Exit code 1: something differs; 2: wrong arguments, or no Java. */
+const usage = `Usage: npm run fuzz -- [--seed S] [--count N] [--from I] [--shrink N] [--output FILE]
+
+  --seed    chooses the scenarios: number I of a seed is always the same one. Default: 1
+  --count   how many. Default: 1000
+  --from    the number of the first one. Default: 0
+  --shrink  how many of the differences are made small, printed and written. Default: 1
+  --output  where they are written, for npm run conformance -- FILE. Default: a file in the system's temporary folder
+
+Needs Java 17+ and Maven. Prints the differences, which verbs were used, and last \`N scenarios, N differences\`.`
+
+interface Request extends FuzzOptions {
+  readonly help: boolean
+  readonly shrunkMax: number
+  readonly output: string | undefined
+}
+
+const requestOf = (args: readonly string[]): Request => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      seed: { type: 'string', default: '1' },
+      count: { type: 'string', default: '1000' },
+      from: { type: 'string', default: '0' },
+      shrink: { type: 'string', default: '1' },
+      output: { type: 'string' },
+    },
+  })
+  const whole = (name: 'count' | 'from' | 'shrink', min: number): number => {
+    const number = Number(values[name])
+    if (!Number.isSafeInteger(number) || number < min) throw new Error(`--${name} is a whole number from ${min}, not ${values[name]}`)
+    return number
+  }
+  const { help, seed, output } = values
+  return { help, seed, output, count: whole('count', 1), from: whole('from', 0), shrunkMax: whole('shrink', 0) }
+}
+
+/** What was run so far. */
+class Tally {
+  #scenarios = 0
+  #differences = 0
+  #refused = 0
+  #skipped = new Map<string, number>()
+  #verbs = new Map<string, number>()
+  readonly #begin = performance.now()
+
+  add({ scenario, results }: Judged): void {
+    this.#scenarios++
+    if (differs(results)) this.#differences++
+    if (!scenario) this.#refused++
+    for (const verb of scenario ? verbsOf(scenario.topology) : []) this.#verbs.set(verb, (this.#verbs.get(verb) ?? 0) + 1)
+    const missing = results[0]?.missing
+    for (const what of [...(missing?.verbs ?? []), ...(missing?.features ?? [])]) {
+      this.#skipped.set(what, (this.#skipped.get(what) ?? 0) + 1)
+    }
+  }
+
+  get differences(): number {
+    return this.#differences
+  }
+
+  progress(): string {
+    const perSecond = (this.#scenarios / (performance.now() - this.#begin)) * 1000
+    return `${this.#scenarios} scenarios, ${this.#differences} differences, ${perSecond.toFixed(1)} a second`
+  }
+
+  lines(): readonly string[] {
+    const table = (title: string, counts: ReadonlyMap<string, number>): readonly string[] =>
+      counts.size === 0
+        ? []
+        : [title, ...[...counts].sort(([, one], [, other]) => other - one).map(([what, count]) => `${String(count).padStart(7)}  ${what}`)]
+    return [
+      ...table('Scenarios by verb:', this.#verbs),
+      ...table('Not compared, as something is not there yet:', this.#skipped),
+      ...(this.#refused > 0 ? [`Without a meaning in Java, not compared: ${this.#refused}`] : []),
+      `${this.#scenarios} scenarios, ${this.#differences} differences`,
+    ]
+  }
+}
+
+const defaultOutput = (): string => join(mkdtempSync(join(tmpdir(), 'millrace-fuzz-')), 'differences.jsonl')
+
+const run = async (request: Request, oracle: Oracle): Promise<number> => {
+  const tally = new Tally()
+  const shrunk: Scenario[] = []
+  let told = performance.now()
+  let output = request.output
+  for await (const judged of fuzz(oracle, request)) {
+    tally.add(judged)
+    const { scenario, results, index } = judged
+    if (scenario && differs(results)) {
+      console.log(
+        `Number ${index} of seed ${request.seed} differs: ${results.find(({ outcome }) => outcome === 'failed')?.differences[0]?.at}`,
+      )
+      if (shrunk.length < request.shrunkMax) {
+        const small = await shrink(oracle, scenario)
+        shrunk.push(small.scenario)
+        output ??= defaultOutput()
+        writeFileSync(output, shrunk.map((it) => `${JSON.stringify(it)}\n`).join(''))
+        const { expect, ...draft } = small.scenario
+        console.log(JSON.stringify(draft))
+        for (const result of small.results) if (result.outcome === 'failed') console.log(failureLines(result).join('\n'))
+        console.log(`Replay: npm run conformance -- ${output}`)
+      }
+    }
+    if (performance.now() - told > 10_000) {
+      told = performance.now()
+      console.error(tally.progress())
+    }
+  }
+  console.error(tally.progress())
+  console.log(tally.lines().join('\n'))
+  return tally.differences > 0 ? 1 : 0
+}
+
+const main = async (): Promise<number> => {
+  let request: Request
+  try {
+    request = requestOf(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${messageOf(error)}\n\n${usage}`)
+    return 2
+  }
+  if (request.help) {
+    console.log(usage)
+    return 0
+  }
+  const missing = missingJava('Random scenarios')
+  if (missing !== null) {
+    console.error(missing)
+    return 2
+  }
+  const oracle = startOracle()
+  try {
+    return await run(request, oracle)
+  } finally {
+    await oracle.close()
+  }
+}
+
+process.exitCode = await main()

@@ -27,8 +27,7 @@ export const deriveTable = <K, V, VR>(
 ): TablePlace<K, VR> => {
   const { drawing } = parent
   const materialized = materializedOf(options.store)
-  // Java uses up one number more for a Materialized without a name
-  if (materialized && materialized.name === undefined) drawing.names.store(operator.prefix)
+  if (operator.numbersUnnamed && materialized && materialized.name === undefined) drawing.names.store(operator.prefix)
   const { keySerde = parent.keySerde, valueSerde = inherited } = materialized ?? {}
   const storeName = materialized?.name === undefined ? undefined : checkName(materialized.name)
   const name = drawing.names.processor(operator.prefix, options.name === undefined ? undefined : checkName(options.name))

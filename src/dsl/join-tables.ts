@@ -53,7 +53,7 @@ export const joinTables = <K, L, R, VR>(
       return true
     },
   }
-  return { drawing, node, keySerde, valueSerde, repartition: false, queryableStoreName: materialized?.name ?? null, facts }
+  return { drawing, node, keySerde, valueSerde, repartition: false, queryableStoreName: storeName ?? null, facts }
 }
 
 const lookingUp = (name: string, parent: string, { stores, supplier }: Pick<ProcessorNode, 'stores' | 'supplier'>): ProcessorNode => ({

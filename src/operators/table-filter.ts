@@ -18,5 +18,6 @@ import type { TableOperator } from './table-operator.ts'
 export const tableFilter = <K, V>(predicate: Predicate<K, V>, keep = true): TableOperator<K, V, V> => ({
   prefix: 'KTABLE-FILTER-',
   open: () => ({ compute: (key, value) => (value !== null && Boolean(predicate(key, value)) === keep ? value : null) }),
+  numbersUnnamed: true,
   skipsNothing: true,
 })

@@ -19,5 +19,6 @@ import type { TableOperator } from './table-operator.ts'
 export const tableMapValues = <K, V, VR>(mapper: ValueMapper<K, V, VR>): TableOperator<K, V, NonNullable<VR>> => ({
   prefix: 'KTABLE-MAPVALUES-',
   open: () => ({ compute: (key, value) => (value === null ? null : (mapper(value, key) ?? null)) }),
+  numbersUnnamed: true,
   skipsNothing: false,
 })

@@ -16,6 +16,8 @@ export interface TableOperator<K, V, VR> {
   readonly open: (context: ProcessingContext) => { readonly compute: ComputeRow<K, V, VR>; readonly close?: () => void }
   /** Stores that it uses. */
   readonly stores?: readonly string[]
+  /** A store without a name uses up a number, as Java's does, though it is none (S-31). */
+  readonly numbersUnnamed: boolean
   /** Where it is known that there was no row, none is not forwarded; for that it takes the parent's old values if they cost no store. */
   readonly skipsNothing: boolean
   /** The user's code runs in it, which may ask for the clock. */

@@ -59,6 +59,7 @@ export const tableTransformValues = <K, V, VR>(
     }
   },
   stores,
+  numbersUnnamed: false,
   skipsNothing: false,
   mayPunctuate: true,
 })

@@ -15,7 +15,7 @@ export interface Difference {
 export interface ComparedOtherwise {
   /** It loses windows that close. */
   readonly mayLoseWindows?: boolean
-  /** It does not look through a suppression or a cogroup for the topics of a join. */
+  /** It does not look through a suppression or a cogroup for the topics of a join, nor at a repartition topic that another join has made. */
   readonly mayAskMorePartitions?: boolean
   /** It has a cogroup. */
   readonly joinsMore?: boolean
@@ -191,8 +191,15 @@ const withoutWhatJavaForgot = (expected: Observed['copartition'] = [], actual: O
 const serdeDefectAt = ({ events = [] }: Expectations): number =>
   events.findIndex(({ error }) => Boolean(error?.message?.startsWith('ClassCastException invoking processor: KTABLE-SUPPRESS')))
 
-/** Groups in no particular order. */
-const copartition = (groups: Observed['copartition'] = []): readonly string[] => groups.map((group) => group.join(' ')).sort()
+/** Groups in no particular order; two that share a topic are one: their topics have all the same number of partitions. */
+const copartition = (groups: Observed['copartition'] = []): readonly string[] =>
+  groups
+    .reduce<readonly (readonly string[])[]>((united, group) => {
+      const touching = united.filter((other) => other.some((topic) => group.includes(topic)))
+      return [...united.filter((other) => !touching.includes(other)), [...new Set([...group, ...touching.flat()])]]
+    }, [])
+    .map((group) => group.toSorted().join(' '))
+    .sort()
 
 /**
  * Of a cogroup with repartition topics Java compares the partition counts of what is above them, which need not be equal, and not

@@ -45,7 +45,7 @@ const bypassing = (draft: Draft, id: string, above: string): Draft => ({ ...draf
 
 /** A topology of one of the vectors' areas, with other events. */
 export const areaScenario: Graph = (random, name) => {
-  const { random: events, noDefaultSerdes = false, config, topology, ...rest } = random.pick(cases)
+  const { random: events, noDefaultSerdes = false, config, topology, probes = [], ...rest } = random.pick(cases)
   const defaults = noDefaultSerdes ? {} : { 'default.key.serde': 'string', 'default.value.serde': 'string' }
   const made = events?.(random) ?? []
   const read = topicsRead(topology)
@@ -54,6 +54,8 @@ export const areaScenario: Graph = (random, name) => {
     name: `${name}/${rest.name}`,
     config: { ...defaults, ...config },
     topology,
+    // windows of many keys: Java's stores on a disk give them in another order than those in memory, which is ours
+    ...(probes.length > 0 ? { probes: probes.filter(({ query, key }) => query !== 'windowRange' || key !== undefined) } : {}),
     events: made.filter((event) => !('topic' in event) || ((read?.has(event.topic) ?? true) && !isJavasOwn(topology, event.v))),
   }
 }

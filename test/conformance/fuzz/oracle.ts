@@ -39,11 +39,11 @@ export const startOracle = (): Oracle => {
     complaints = `${complaints}${text}`.slice(-4000)
   })
   createInterface({ input: java.stdout }).on('line', (line) => {
-    // what Maven prints while it builds
-    if (!line.startsWith('{')) return
     const asked = waiting.shift()
     const answer: Scenario | { readonly failed: string } = JSON.parse(line)
-    if ('failed' in answer) asked?.reject(new RefusedError(`${asked.draft.name}: ${answer.failed}`))
+    if (!('failed' in answer) && answer.name !== asked?.draft.name)
+      asked?.reject(new Error(`Java's driver answered ${answer.name} to ${asked.draft.name}`))
+    else if ('failed' in answer) asked?.reject(new RefusedError(`${asked.draft.name}: ${answer.failed}`))
     else asked?.resolve(answer)
   })
   const ended = once(java, 'close').finally(() => rmSync(folder, { recursive: true, force: true }))

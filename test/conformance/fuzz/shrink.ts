@@ -1,5 +1,5 @@
 import type { Result } from '../conformance.ts'
-import type { Scenario } from '../scenario.ts'
+import type { JavaError, Scenario } from '../scenario.ts'
 import { differs, judge, meaningOf } from './fuzz.ts'
 import type { Draft, Oracle } from './oracle.ts'
 import { fewerEvents, fewerSteps, type Smaller, simplerArguments } from './smaller.ts'
@@ -65,7 +65,10 @@ const firstLike = async (
 
 /** How Java fails: a scenario that fails otherwise is another one. */
 const errorsOf = ({ expect }: Scenario): string =>
-  JSON.stringify([expect.error?.class, ...(expect.events ?? []).flatMap(({ error }) => error?.class ?? [])])
+  JSON.stringify([expect.error, ...(expect.events ?? []).map(({ error }) => error)].flatMap((error) => (error ? kindOf(error) : [])))
+
+/** The class, and how the message begins, before it tells names. */
+const kindOf = ({ class: name, message }: JavaError): string => `${name} ${(message ?? '').split(' ').slice(0, 4).join(' ')}`
 
 /** Where the results differ, without names and numbers, which change with the size of a scenario: `events.out`, `stores.entries`. */
 const placesOf = (results: readonly Result[]): readonly string[] =>

@@ -57,9 +57,20 @@ export const simplerArguments: Smaller = function* (draft) {
       yield { ...draft, topology: draft.topology.with(at, { ...step, args: simpler } as Step) }
   }
   for (const [at, event] of (draft.events ?? []).entries()) {
-    for (const simpler of simplerOf(event)) yield withEvents(draft, (draft.events ?? []).with(at, simpler as InputEvent))
+    for (const simpler of simplerEvents(event)) yield withEvents(draft, (draft.events ?? []).with(at, simpler as InputEvent))
   }
   for (const topic of Object.keys(draft.topics ?? {})) yield { ...draft, topics: omit(draft.topics ?? {}, topic) } as Draft
+}
+
+/** With no headers, sooner, and with a command as value that is simpler. */
+function* simplerEvents(event: InputEvent): Generator<Json> {
+  if ('bulk' in event) return
+  if (!('ts' in event)) for (const clock of simplerOf(event.clock)) yield { clock }
+  else {
+    if (event.h) yield omit({ ...event }, 'h')
+    for (const ts of simplerOf(event.ts)) yield { ...event, ts }
+    if (isMembers(event.v)) for (const v of simplerOf(event.v)) yield { ...event, v }
+  }
 }
 
 type Json = unknown

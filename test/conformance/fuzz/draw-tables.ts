@@ -64,7 +64,9 @@ const transforming: Draw = (drawing, table) => {
   const store = { kind: 'keyValue', name: fresh(drawing, 'memory'), key: 'string', value: 'string' }
   step(drawing, 'addStateStore', [], { store })
   const transformer = { xf: 'remember', store: store.name }
-  addTable(drawing, step(drawing, 'transformValues', [table.id], { transformer, stores: [store.name], ...maybeKept(drawing) }))
+  // without a store of its own a join that looks rows up would transform them again, and in Java has no access to the transformer's store
+  const kept = maybeKept(drawing, { name: fresh(drawing, 'remembered') })
+  addTable(drawing, step(drawing, 'transformValues', [table.id], { transformer, stores: [store.name], ...kept }))
 }
 
 /** Each with how often it is drawn, on tables of text whose keys are text. */

@@ -122,7 +122,7 @@ const configOf = (random: Random): Readonly<Record<string, string>> => ({
     : {}),
   ...(random.chance(0.12) ? { 'dsl.store.suppliers.class': 'inMemory' } : {}),
   ...(random.chance(0.4)
-    ? { 'processing.exception.handler': random.pick(['LogAndContinue', 'LogAndContinue', 'ByMessage', 'LogAndFail']) }
+    ? { 'processing.exception.handler': random.pick(['LogAndContinue', 'LogAndContinue', 'LogAndContinue', 'LogAndFail']) }
     : {}),
   ...(random.chance(0.5)
     ? { 'deserialization.exception.handler': random.pick(['LogAndContinue', 'LogAndContinue', 'LogAndFail', 'ToCustomDlq']) }

@@ -60,7 +60,7 @@ export const computeTable =
     }
   }
 
-/** Rows that are computed when they are looked up. */
+/** Rows that are computed when they are looked up, also those that are not there: a transformer may make something of nothing, at no time. */
 export const computedView = <K, V, VR>({ open, stores = [] }: TableOperator<K, V, VR>, parent: TableView<K, V>): TableView<K, VR> => ({
   stores: [...new Set([...parent.stores, ...stores])],
   historyMs: parent.historyMs,
@@ -69,7 +69,9 @@ export const computedView = <K, V, VR>({ open, stores = [] }: TableOperator<K, V
     const { compute } = open(context)
     return (key, asOfMs) =>
       andThen(lookUp(key, asOfMs), (row) =>
-        row === null ? null : andThen(compute(key, row.value), (value) => (value === null ? null : { value, timestamp: row.timestamp })),
+        andThen(compute(key, row === null ? null : row.value), (value) =>
+          value === null ? null : { value, timestamp: row === null ? -1 : row.timestamp },
+        ),
       )
   },
 })

@@ -8,16 +8,19 @@ const alias = Object.entries(manifest.exports).map(([door, file]) => ({
   replacement: fileURLToPath(new URL(file, import.meta.url)),
 }))
 
+/** Random scenarios that Java runs as well. */
+const javaFuzz = 'test/conformance/fuzz/java.test.ts'
+
 export default defineConfig({
   resolve: { alias },
   test: {
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**'] } },
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**', javaFuzz] } },
       {
         extends: true,
         test: {
           name: 'real',
-          include: ['test/broker/**/*.test.ts'],
+          include: ['test/broker/**/*.test.ts', javaFuzz],
           globalSetup: ['test/broker/global-setup.ts'],
           fileParallelism: false,
           testTimeout: 60_000,

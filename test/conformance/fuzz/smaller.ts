@@ -51,7 +51,7 @@ export const bypassed = (steps: readonly Step[], id: string, above: string): rea
 export const simplerArguments: Smaller = function* (draft) {
   for (const name of ['clock', 'buildWithoutConfig', 'probes'])
     if (name in draft) yield omit(draft as unknown as Members, name) as unknown as Draft
-  for (const simpler of simplerOf(draft.config ?? {})) yield { ...draft, config: simpler } as Draft
+  for (const name of Object.keys(draft.config ?? {})) yield { ...draft, config: omit(draft.config ?? {}, name) } as Draft
   for (const [at, step] of draft.topology.entries()) {
     for (const simpler of simplerOf(step.args ?? {}))
       yield { ...draft, topology: draft.topology.with(at, { ...step, args: simpler } as Step) }
@@ -90,6 +90,16 @@ function* simplerOf(json: Json): Generator<Json> {
   } else if (isMembers(json)) yield* simplerMembers(json)
 }
 
+/** Members of arguments that a step can do without; without others it is none, or another one. */
+const optional = new Set([
+  ...['named', 'name', 'label', 'consumed', 'produced', 'grouped', 'joined', 'tableJoined', 'repartitioned', 'materialized', 'partitioner'],
+  ...['key', 'value', 'left', 'right', 'storeName', 'storeType', 'caching', 'logging', 'persistent', 'retentionMs', 'timestampExtractor'],
+  ...['graceMs', 'beforeMs', 'afterMs', 'startMs', 'maxRecords', 'maxBytes', 'full', 'default', 'function', 'consumer', 'cancelAfter'],
+])
+
+/** Nothing is 0 long. */
+const lengths = new Set(['sizeMs', 'diffMs', 'advanceMs', 'intervalMs', 'historyMs'])
+
 function* simplerMembers(json: Members): Generator<Json> {
   if (isExpression(json)) {
     if (json.fn !== 'value') yield { fn: 'value' }
@@ -97,7 +107,10 @@ function* simplerMembers(json: Members): Generator<Json> {
       .flat()
       .filter((part) => isExpression(part))
   } else {
-    for (const name of Object.keys(json)) yield omit(json, name)
+    for (const name of Object.keys(json)) if (optional.has(name)) yield omit(json, name)
   }
-  for (const [name, value] of Object.entries(json)) for (const simpler of simplerOf(value)) yield { ...json, [name]: simpler }
+  for (const [name, value] of Object.entries(json))
+    for (const simpler of simplerOf(value)) {
+      if (simpler !== 0 || !lengths.has(name)) yield { ...json, [name]: simpler }
+    }
 }

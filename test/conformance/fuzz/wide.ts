@@ -1,4 +1,4 @@
-import type { ConsumedSpec } from '../scenario.ts'
+import type { ConsumedSpec, InputEvent } from '../scenario.ts'
 import { streamVerbs } from './draw-streams.ts'
 import { asText, tableVerbs } from './draw-tables.ts'
 import { addStream, addTable, type Drawing, drawingOf, fresh, maybeKept, recent, step } from './drawing.ts'
@@ -20,8 +20,17 @@ export const wideGraph = (random: Random, name: string): Draft => {
   const [first, ...more] = drawing.inputs
   if (!first) throw new Error('a drawing begins with a source')
   const { steps, topics } = drawing
-  return { name, config: configOf(random), topics, topology: steps, events: randomEvents(random, [first, ...more]) }
+  return { name, config: configOf(random), topics, topology: steps, events: oneByOne(drawing, randomEvents(random, [first, ...more])) }
 }
+
+/**
+ * Where sessions grow in a cache, a record is an event: of a session that is too old for its store when it is replaced, Java's changelog
+ * does not say that it is gone, and that it was there before is compared by event.
+ */
+const oneByOne = ({ steps }: Drawing, events: readonly InputEvent[]): readonly InputEvent[] =>
+  steps.some(({ args }) => args?.windows?.type === 'session')
+    ? events.flatMap<InputEvent>((event) => ('bulk' in event ? event.bulk : [event]))
+    : events
 
 const grow = (drawing: Drawing): undefined => {
   const { random, tables, streams } = drawing

@@ -46,7 +46,7 @@ export class SessionRows<K, V, S> implements SessionStore<K, S>, StoreWithCache<
   /** In Kafka's persistent stores a session that is removed may be the latest all the same, in those in memory it is not. */
   remove(session: Windowed<K>): void {
     if (this.cacheable.hasSegments && !this.cacheable.caching) this.cacheable.observe(session.window)
-    this.cacheable.put(session, null)
+    this.cacheable.remove(session)
   }
 
   fetchSession(key: K, startMs: number, endMs: number): Awaitable<S | null> {

@@ -38,6 +38,7 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
   #latest: number
   /** Of all windows, those that are only cached too. */
   #newest: number
+  #removing = false
 
   constructor(options: WindowedRowStoreOptions<K, V>) {
     super(options)
@@ -75,8 +76,16 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     return this.#options.segmentIntervalMs > 1
   }
 
-  protected override beforeWrite({ window }: StoredWindow<K>, lives: boolean): void {
-    if (lives) this.observe(window)
+  /** Deletes a row without taking its time in. */
+  remove(key: StoredWindow<K>): void {
+    this.#removing = true
+    this.put(key, null)
+    this.#removing = false
+  }
+
+  protected override beforeWrite({ window, sequence }: StoredWindow<K>, lives: boolean): void {
+    // where duplicates are kept a deletion only says that there is no row
+    if (lives || (sequence === undefined && !this.#removing)) this.observe(window)
   }
 
   /** Takes a window's time in, also where it is not written. */

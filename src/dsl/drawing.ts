@@ -75,7 +75,8 @@ export const drawNamed = (
 
 /**
  * The node above a join: the stream's own, or a repartition where its key may have changed, which has the join's name or the
- * node's. As in Kafka Streams the numbers of a repartition are used up where one that is there is taken again.
+ * node's. A join without a name takes the last one that is there, which may have a name;
+ * as in Kafka Streams the numbers of a repartition are used up all the same.
  */
 export const aboveJoin = <K, V>(
   { drawing, ...stream }: Place<K, V>,
@@ -95,6 +96,6 @@ export const aboveJoin = <K, V>(
   const there = name === undefined ? drawing.joinRepartitions.get(stream.node) : undefined
   if (there) return there
   const node = drawing.graph.add(stream.node, logicalNode(made))
-  if (name === undefined) drawing.joinRepartitions.set(stream.node, node)
+  drawing.joinRepartitions.set(stream.node, node)
   return node
 }

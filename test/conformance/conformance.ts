@@ -1,6 +1,6 @@
 import { anyValue, compare, type Difference } from './compare.ts'
 import { checkFormat, missingFormat } from './formats.ts'
-import { type Mode, runScenario } from './run-scenario.ts'
+import { hasWindowsInMemory, type Mode, runScenario } from './run-scenario.ts'
 import { type Expectations, type InputEvent, isFormatTable, type OutputRecord, type Scenario, type Vector } from './scenario.ts'
 import { type Missing, missingIn } from './support.ts'
 
@@ -48,14 +48,6 @@ const joinsTwice = ({ topology }: Scenario): boolean => {
   const joined = topology.flatMap(({ op, on = [] }) => (['join', 'leftJoin', 'outerJoin'].includes(op) ? [...new Set(on)] : []))
   return new Set(joined).size < joined.length
 }
-
-const hasWindowsInMemory = ({ config, topology }: Scenario): boolean =>
-  topology.some(({ args: { windows } = {} }) => windows) &&
-  (config?.['dsl.store.suppliers.class'] === 'inMemory' ||
-    topology.some(
-      ({ args: { materialized, joined } = {} }) =>
-        materialized?.storeType === 'inMemory' || joined?.storeType === 'inMemory' || joined?.thisSupplier || joined?.otherSupplier,
-    ))
 
 /** What Java's stores on a disk guess their size to be is theirs: our answer stands where theirs is, a number. */
 const withoutEstimates = ({ events = [], topology, expect }: Scenario): Expectations => {

@@ -6,7 +6,14 @@ import type { Probe, StateStoreSpec } from './scenario.ts'
 import { type CommandScope, runCommand } from './stores.ts'
 import { toJson } from './values.ts'
 
-type Query = (probe: Probe, store: string, driver: TopologyTestDriver, spec: StoreSpec) => Promise<unknown>
+type Query = (probe: Probe, store: string, driver: TopologyTestDriver, of: ProbedStore) => Promise<unknown>
+
+export interface ProbedStore {
+  readonly spec: StoreSpec
+  readonly declared: StateStoreSpec | undefined
+  /** Java keeps its windows by key, then by time, in a segment of a disk; otherwise by time, then by key, as we do. */
+  readonly byKey: boolean
+}
 
 const unknownType = { failure: 'UNKNOWN_QUERY_TYPE' }
 const unsupported = { thrown: 'UnsupportedOperationException' }
@@ -46,8 +53,27 @@ const rows = (found: Entries<unknown, unknown>, shown: Plain): readonly unknown[
 const endOf = ([{ window }]: readonly [Windowed<unknown>, unknown]): number => window.endMs
 
 /** Java's queries do not see what only a cache still has: windows that began at this time or before. */
-const oldestStart = async (store: WindowStore<unknown, unknown>, { retentionMs = 0 }: { readonly retentionMs?: number }): Promise<number> =>
-  Math.max(...(await store.all()).map(([{ window }]) => window.startMs)) - retentionMs
+const oldestStart = async (store: WindowStore<unknown, unknown>, spec: StoreSpec): Promise<number> =>
+  Math.max(...(await store.all()).map(([{ window }]) => window.startMs)) - retentionOf(spec)
+
+const retentionOf = (spec: StoreSpec): number => ('retentionMs' in spec ? spec.retentionMs : 0)
+
+/** Kafka's `WindowKeySchema` in the segments of a `RocksDBWindowStore`. */
+const inSegments = (found: Entries<Windowed<unknown>, unknown>, { spec, byKey }: ProbedStore): Entries<Windowed<unknown>, unknown> => {
+  if (!byKey || spec.kind !== 'window') return found
+  const intervalMs = Math.max(Math.floor(spec.retentionMs / 2), 60_000)
+  const placed = found.map((row) => {
+    const [{ key, window }] = row
+    return {
+      row,
+      segment: Math.floor(window.startMs / intervalMs),
+      key: Buffer.from(spec.keySerde.serialize(key, spec.name)),
+      startMs: window.startMs,
+    }
+  })
+  placed.sort((a, b) => a.segment - b.segment || Buffer.compare(a.key, b.key) || a.startMs - b.startMs)
+  return placed.map(({ row }) => row)
+}
 
 const versions: Query = async ({ key, from, to, descending }, name, driver) => {
   const found = (await driver.getVersionedKeyValueStore<unknown, unknown>(name).getVersions(key, from, to)).map(versionJson)
@@ -64,7 +90,7 @@ const known: Readonly<Record<string, Readonly<Record<string, Query>>>> = {
     timestampedRange: byRange(true, withTime),
   },
   'window of timestamped': {
-    windowKey: async ({ key, from = 0, to = Number.MAX_SAFE_INTEGER }, name, driver, spec) => {
+    windowKey: async ({ key, from = 0, to = Number.MAX_SAFE_INTEGER }, name, driver, { spec }) => {
       const store = driver.getTimestampedWindowStore<unknown, unknown>(name)
       const oldest = await oldestStart(store, spec)
       return {
@@ -74,27 +100,23 @@ const known: Readonly<Record<string, Readonly<Record<string, Query>>>> = {
         ),
       }
     },
-    windowRange: async ({ key, from = 0, to = Number.MAX_SAFE_INTEGER }, name, driver, spec) => {
+    windowRange: async ({ key, from = 0, to = Number.MAX_SAFE_INTEGER }, name, driver, of) => {
       if (key !== undefined) return unknownType
       const store = driver.getTimestampedWindowStore<unknown, unknown>(name)
-      const oldest = await oldestStart(store, spec)
-      return {
-        result: rows(
-          (await store.fetchAll(from, to)).filter(([{ window }]) => window.startMs > oldest),
-          withTime,
-        ),
-      }
+      const oldest = await oldestStart(store, of.spec)
+      const found = (await store.fetchAll(from, to)).filter(([{ window }]) => window.startMs > oldest)
+      return { result: rows(inSegments(found, of), withTime) }
     },
   },
   'session of values': {
-    windowRange: async ({ key }, name, driver, { retentionMs = 0 }) => {
+    windowRange: async ({ key }, name, driver, { spec }) => {
       if (key === undefined) return unknownType
       // Java's queries do not see what only a cache still has
       const sessions = driver.getSessionStore<unknown, unknown>(name)
       const newest = Math.max(...(await sessions.fetchRange(null, null)).map(endOf))
       return {
         result: rows(
-          (await sessions.fetch(key)).filter((row) => endOf(row) > newest - retentionMs),
+          (await sessions.fetch(key)).filter((row) => endOf(row) > newest - retentionOf(spec)),
           alone,
         ),
       }
@@ -131,12 +153,9 @@ const scopeOf = (spec: StoreSpec, declared: StateStoreSpec | undefined, driver: 
 }
 
 /** A probe's answer (README section 8.3): a command on a versioned store, or one of Kafka's queries, by what the driver reads of the store. */
-export const answerOf = async (
-  probe: Probe,
-  { spec, declared }: { readonly spec: StoreSpec; readonly declared: StateStoreSpec | undefined },
-  driver: TopologyTestDriver,
-): Promise<unknown> => {
+export const answerOf = async (probe: Probe, of: ProbedStore, driver: TopologyTestDriver): Promise<unknown> => {
   const { store, op, query = '', key, ts } = probe
+  const { spec, declared } = of
   if (op !== undefined && spec.kind === 'versioned') {
     const found = await driver.getVersionedKeyValueStore<unknown, unknown>(store).get(key, ts)
     // the stores that the oracle reads through do not pass on until when a version held
@@ -144,5 +163,5 @@ export const answerOf = async (
   }
   if (op !== undefined) return runCommand({ ...probe, op }, scopeOf(spec, declared, driver))
   const answers = 'holds' in spec ? known[`${spec.kind} of ${spec.holds}`] : undefined
-  return answers?.[query]?.(probe, store, driver, spec) ?? unknownType
+  return answers?.[query]?.(probe, store, driver, of) ?? unknownType
 }

@@ -273,15 +273,26 @@ const storeKinds: Readonly<Record<StoreKind, string>> = {
 /** Of versioned stores; other probes are not known (support.ts). */
 const probesOf = async (scenario: Scenario, topology: Topology, driver: TopologyTestDriver): Promise<readonly unknown[]> => {
   const specs = new Map(topology.subTopologies.flatMap((sub) => sub.stores).map((store) => [store.name, store]))
+  // windows in memory, and on a disk those that tell final results, are kept by time
+  const byKey = !hasWindowsInMemory(scenario) && !scenario.topology.some(({ args }) => args?.strategy === 'onWindowClose')
   const results: unknown[] = []
   for (const probe of scenario.probes ?? []) {
     const spec = specs.get(probe.store)
     if (!spec) throw new Error(`no store ${probe.store} to probe`)
     const declared = declaredStores(scenario.topology).find(({ name }) => name === probe.store)
-    results.push(await answerOf(probe, { spec, declared }, driver))
+    results.push(await answerOf(probe, { spec, declared, byKey }, driver))
   }
   return results
 }
+
+/** Java may keep windows in memory, where they are in another order and forgotten one by one. */
+export const hasWindowsInMemory = ({ config, topology }: Scenario): boolean =>
+  topology.some(({ args: { windows } = {} }) => windows) &&
+  (config?.['dsl.store.suppliers.class'] === 'inMemory' ||
+    topology.some(
+      ({ args: { materialized, joined } = {} }) =>
+        materialized?.storeType === 'inMemory' || joined?.storeType === 'inMemory' || joined?.thisSupplier || joined?.otherSupplier,
+    ))
 
 type ReadableSpec = Extract<StoreSpec, { readonly kind: 'key-value' | 'window' | 'session' }>
 

@@ -37,7 +37,8 @@ export const deriveTable = <K, V, VR>(
   const oldValues = operator.skipsNothing && parent.facts.sendOldValues(false)
   const node = drawing.graph.add(parent.node, logicalNode(draw(oldValues)))
   const facts: TableFacts<K, VR> = {
-    historyMs: store ? historyOf(store) : parent.facts.historyMs,
+    // as in Java a store ends a table of versions, also one that it does not make for want of a name
+    historyMs: materialized ? historyOf(store) : parent.facts.historyMs,
     view: () => (store ? storeView(store.name, historyOf(store)) : computedView(operator, parent.facts.view())),
     sendOldValues: (force) => {
       if (storeName === undefined && !parent.facts.sendOldValues(force)) return false

@@ -21,7 +21,7 @@ export const timeWindowAggregate =
     const lastClosed = (closeTime: number): number => Math.floor((closeTime - sizeMs) / advanceMs) * advanceMs + sizeMs
     const update = ({ key, value, timestamp, headers }: Record<K, V>, window: Window) => {
       const windowed = { key, window }
-      return andThen(rows.store.get(windowed), (row) => {
+      return andThen(rows.store.getLive(windowed), (row) => {
         const before = toldBefore(row, options)
         const time = row === null ? timestamp : Math.max(timestamp, row.timestamp)
         return rows.update({ key: windowed, value: fold(key, value, before) ?? null, timestamp: time, headers }, before)

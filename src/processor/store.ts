@@ -179,6 +179,8 @@ export interface CacheableStore<K, V> extends StateStore {
 export interface CacheableWindowedStore<K, V> extends CacheableStore<Windowed<K>, V> {
   /** Tells rows apart, in the order of the store. */
   idOf(key: Windowed<K>): string
+  /** As `get`, but for a window that is older than the retention time: null. */
+  getLive(key: Windowed<K>): Awaitable<ValueAndTimestamp<V> | null>
   /** The rows of one key from one window to another, both inclusive, in the order of the store. */
   windowsOf(key: K, from: Window, to: Window): Awaitable<Entries<Windowed<K>, ValueAndTimestamp<V>>>
 }

@@ -84,7 +84,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
 
   lookUp(key: K): Awaitable<Held<V> | null> {
     const cached = this.#dirty.size === 0 ? undefined : this.#dirty.get(keyId(this.keyBytes(key)))
-    if (cached) cached.seen = true
+    if (cached && cached.value !== null) cached.seen = true
     return this.get(key)
   }
 

@@ -130,6 +130,10 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     return fitting.sort((one, other) => segmentOf(one) - segmentOf(other))
   }
 
+  getLive(key: StoredWindow<K>): Awaitable<Held<V> | null> {
+    return this.isForgotten(key.window) ? null : this.get(key)
+  }
+
   idOf(key: StoredWindow<K>): string {
     return keyId(this.keyBytes(key))
   }

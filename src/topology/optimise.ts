@@ -144,13 +144,12 @@ export const keepNullKeys = (graph: LogicalGraph): void => {
   for (const node of graph.nodes) if (node.spec.takesNullKeys) keepAbove(node)
 }
 
-/** The nearest node upwards that fits, itself included; of several ways up the last one that finds something counts, as in Kafka. */
+/** The nearest node upwards that fits, itself included; of several ways up the first one that finds something counts, as in Kafka. */
 const findUp = (node: LogicalNode, fits: (node: LogicalNode) => boolean): LogicalNode | undefined => {
   if (fits(node)) return node
-  let found: LogicalNode | undefined
   for (const parent of node.parents) {
-    if (fits(parent)) return parent
-    found = findUp(parent, fits)
+    const found = findUp(parent, fits)
+    if (found) return found
   }
-  return found
+  return undefined
 }

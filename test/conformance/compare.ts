@@ -154,7 +154,7 @@ const lostRecords = (theirs: readonly OutputRecord[], ours: readonly OutputRecor
     const timed = waiting.indexOf(recordId(record))
     const at = timed >= 0 ? timed : waiting.indexOf(recordId({ ...record, ts: null }))
     // of changelogs Java has other writes between those that last
-    if (at >= 0 && !record.topic.endsWith('-changelog')) waiting.splice(0, at + 1)
+    if (at >= 0 && !isChangelog(record.topic)) waiting.splice(0, at + 1)
     return at < 0
   }
   return new Set(ours.filter(isLost))
@@ -244,7 +244,9 @@ export const eventDifferences = (
     if (!theirs || !ours) return [{ at, expected: theirs, actual: ours }]
     const untimed = untimedTopics(theirs.out)
     return [
-      ...(theirs.error ? rolledBack : sentDifferences)(`${at}.out`, outputs(theirs.out, untimed), outputs(ours.out, untimed)),
+      ...(theirs.error
+        ? rolledBack(`${at}.out`, outputs(theirs.out, untimed, false), outputs(ours.out, untimed))
+        : sentDifferences(`${at}.out`, outputs(theirs.out, untimed), outputs(ours.out, untimed))),
       ...differences(`${at}.log`, theirs.log ?? [], ours.log ?? []),
       ...errorDifferences(`${at}.error`, theirs.error, ours.error),
     ]
@@ -265,13 +267,12 @@ type ByTopic = ReadonlyMap<string, readonly unknown[]>
  * By topic, changelogs with the last record per key: Java's stores without a cache log every write of an event, we log one
  * per key and transaction.
  */
-const outputs = (records: readonly OutputRecord[] = [], untimed: ReadonlySet<string>): ByTopic => {
+const outputs = (records: readonly OutputRecord[] = [], untimed: ReadonlySet<string>, lastOnly = true): ByTopic => {
   const topics = new Map<string, Map<string, unknown>>()
   for (const [index, { h, ...record }] of records.entries()) {
     const ofTopic = topics.get(record.topic) ?? new Map<string, unknown>()
     topics.set(record.topic, ofTopic)
-    const isChangelog = record.topic.endsWith('-changelog')
-    const id = isChangelog ? JSON.stringify([record.k, record.kb]) : String(index)
+    const id = lastOnly && isChangelog(record.topic) ? JSON.stringify([record.k, record.kb]) : String(index)
     ofTopic.delete(id)
     const compared = untimed.has(record.topic) ? { ...record, ts: null } : record
     ofTopic.set(id, textOf(h ? { ...compared, h: aboutErrors(h) } : compared))
@@ -328,7 +329,14 @@ const asUncompared = (record: unknown, expected: unknown): unknown => {
 
 /** At an event that fails Java shows what it had sent; we have rolled back the failing transaction, so ours is how theirs begins. */
 const rolledBack = (at: string, expected: ByTopic, actual: ByTopic): readonly Difference[] =>
-  [...actual].flatMap(([topic, records]) => differences(`${at}.${topic}`, (expected.get(topic) ?? []).slice(0, records.length), records))
+  [...actual].flatMap(([topic, records]) => {
+    const theirs = expected.get(topic) ?? []
+    const known = new Set(records.map((record) => JSON.stringify(record)))
+    const sent = isChangelog(topic) ? theirs.filter((record) => known.has(JSON.stringify(record))) : theirs.slice(0, records.length)
+    return differences(`${at}.${topic}`, sent, records)
+  })
+
+const isChangelog = (topic: string): boolean => topic.endsWith('-changelog')
 
 /** Java's classes as our codes, by the innermost cause. Missing serdes are found by `build` here and at the start in Java: the phase is not compared. */
 const codes: Readonly<Record<string, readonly string[]>> = {

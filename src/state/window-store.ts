@@ -55,8 +55,10 @@ export class WindowRows<K, V, S> implements WindowStore<K, S>, StoreWithCache<Wi
   fetch(key: K, fromMs: number, toMs?: number): Awaitable<S | null> | Awaitable<Entries<number, S>> {
     if (toMs !== undefined) return this.#between(key, fromMs, toMs)
     const window = this.#window(fromMs)
-    if (this.cacheable.isForgotten(window)) return null
-    const at = this.#options.retainDuplicates ? { key, window, sequence: this.#sequence } : { key, window }
+    // with duplicates no window has one value: Kafka's stores in memory find none, those on a disk only what was put last of all
+    const { retainDuplicates } = this.#options
+    if (this.cacheable.isForgotten(window) || (retainDuplicates && !this.cacheable.hasSegments)) return null
+    const at = retainDuplicates ? { key, window, sequence: this.#sequence } : { key, window }
     return andThen(this.cacheable.get(at), (held) => (held === null ? null : this.#options.contents.seen(held)))
   }
 

@@ -272,7 +272,7 @@ const outputs = (records: readonly OutputRecord[] = [], untimed: ReadonlySet<str
   for (const [index, { h, ...record }] of records.entries()) {
     const ofTopic = topics.get(record.topic) ?? new Map<string, unknown>()
     topics.set(record.topic, ofTopic)
-    const id = lastOnly && isChangelog(record.topic) ? JSON.stringify([record.k, record.kb]) : String(index)
+    const id = isChangelog(record.topic) ? JSON.stringify([record.k, record.kb, ...(lastOnly ? [] : [index])]) : String(index)
     ofTopic.delete(id)
     const compared = untimed.has(record.topic) ? { ...record, ts: null } : record
     ofTopic.set(id, textOf(h ? { ...compared, h: aboutErrors(h) } : compared))

@@ -18,6 +18,8 @@ interface RecordQueue {
   waiting: readonly FetchedRecord[]
   next: number
   head: StampedRecord | undefined
+  /** All that it had was dropped: until its turn it stands in the order with a time of -1 (Kafka's `CorruptedRecord`). */
+  onlyDropped: boolean
   partitionTime: number
 }
 
@@ -48,53 +50,57 @@ export class RecordQueues {
     const left = queue.waiting.length - queue.next
     queue.waiting = left === 0 ? records : [...queue.waiting.slice(queue.next), ...records]
     queue.next = 0
-    if (queue.head) return
+    if (queue.head || queue.onlyDropped) return
     this.#advance(queue)
-    if (queue.head) this.#heap.add(queue)
   }
 
   /** What was added and not yet taken, by topic. */
   get waiting(): readonly { readonly topic: string; readonly records: readonly FetchedRecord[] }[] {
-    return [...this.#queues.values()].flatMap(({ topic, head, waiting, next }) =>
-      head === undefined ? [] : [{ topic, records: [head.raw, ...waiting.slice(next)] }],
-    )
+    return [...this.#queues.values()].flatMap(({ topic, head, waiting, next }) => {
+      const records = [...(head ? [head.raw] : []), ...waiting.slice(next)]
+      return records.length === 0 ? [] : [{ topic, records }]
+    })
   }
 
   has(topic: string): boolean {
-    return this.#queues.get(topic)?.head !== undefined
+    const queue = this.#queues.get(topic)
+    return queue !== undefined && (queue.head !== undefined || queue.onlyDropped)
   }
 
   /** Takes the next record; undefined when every queue is empty. */
   poll(): StampedRecord | undefined {
-    const queue = this.#heap.poll()
-    if (!queue) return undefined
-    const record = queue.head
-    this.#advance(queue)
-    if (queue.head) this.#heap.add(queue)
-    return record
+    for (let queue = this.#heap.poll(); queue !== undefined; queue = this.#heap.poll()) {
+      const record = queue.head
+      this.#advance(queue)
+      if (record) return record
+    }
+    return undefined
   }
 
   #queue(topic: string): RecordQueue {
     const known = this.#queues.get(topic)
     if (known) return known
-    const queue: RecordQueue = { topic, waiting: [], next: 0, head: undefined, partitionTime: -1 }
+    const queue: RecordQueue = { topic, waiting: [], next: 0, head: undefined, onlyDropped: false, partitionTime: -1 }
     this.#queues.set(topic, queue)
     return queue
   }
 
+  /** Goes on to the next record that is not dropped; with something to take, the queue stands in the order. */
   #advance(queue: RecordQueue): void {
     queue.head = undefined
-    for (let raw = queue.waiting[queue.next]; raw !== undefined; raw = queue.waiting[queue.next]) {
+    queue.onlyDropped = false
+    for (let raw = queue.waiting[queue.next]; raw !== undefined && !queue.head; raw = queue.waiting[queue.next]) {
       queue.next++
-      const ready = this.#prepare(queue.topic, raw, queue.partitionTime)
-      if (ready === undefined) continue
-      if (ready.timestamp > queue.partitionTime) queue.partitionTime = ready.timestamp
-      queue.head = ready
-      return
+      queue.head = this.#prepare(queue.topic, raw, queue.partitionTime)
+      queue.onlyDropped = queue.head === undefined
     }
-    queue.waiting = []
-    queue.next = 0
+    if (queue.head) queue.partitionTime = Math.max(queue.partitionTime, queue.head.timestamp)
+    else {
+      queue.waiting = []
+      queue.next = 0
+    }
+    if (queue.head || queue.onlyDropped) this.#heap.add(queue)
   }
 }
 
-const time = (queue: RecordQueue): number => queue.head?.timestamp ?? Number.POSITIVE_INFINITY
+const time = (queue: RecordQueue): number => queue.head?.timestamp ?? -1

@@ -327,12 +327,12 @@ const asUncompared = (record: unknown, expected: unknown): unknown => {
   return isObject(record) && isObject(expected) && expected.v === any ? { ...record, v: any } : record
 }
 
-/** At an event that fails Java shows what it had sent; we have rolled back the failing transaction, so ours is how theirs begins. */
+/** At an event that fails Java shows what it had sent; we have rolled back the failing transaction, so ours is how theirs begins; of changelogs, some of it. */
 const rolledBack = (at: string, expected: ByTopic, actual: ByTopic): readonly Difference[] =>
   [...actual].flatMap(([topic, records]) => {
     const theirs = expected.get(topic) ?? []
-    const known = new Set(records.map((record) => JSON.stringify(record)))
-    const sent = isChangelog(topic) ? theirs.filter((record) => known.has(JSON.stringify(record))) : theirs.slice(0, records.length)
+    const known = new Set(theirs.map((record) => JSON.stringify(record)))
+    const sent = isChangelog(topic) ? records.filter((record) => known.has(JSON.stringify(record))) : theirs.slice(0, records.length)
     return differences(`${at}.${topic}`, sent, records)
   })
 

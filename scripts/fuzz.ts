@@ -7,7 +7,7 @@ import { missingJava } from '../test/broker/real-parts.ts'
 import { failureLines } from '../test/conformance/conformance.ts'
 import { differs, type FuzzOptions, fuzz, type Judged, verbsOf } from '../test/conformance/fuzz/fuzz.ts'
 import { type Oracle, startOracle } from '../test/conformance/fuzz/oracle.ts'
-import { shrink } from '../test/conformance/fuzz/shrink.ts'
+import { type Differing, shrink } from '../test/conformance/fuzz/shrink.ts'
 import type { Scenario } from '../test/conformance/scenario.ts'
 
 /** `npm run fuzz`: random scenarios, run by Kafka Streams and by us. Exit code 1: something differs; 2: wrong arguments, or no Java. */
@@ -16,8 +16,8 @@ const usage = `Usage: npm run fuzz -- [--seed S] [--count N] [--from I] [--shrin
   --seed    chooses the scenarios: number I of a seed is always the same one. Default: 1
   --count   how many. Default: 1000
   --from    the number of the first one. Default: 0
-  --shrink  how many of the differences are made small, printed and written. Default: 1
-  --output  where they are written, for npm run conformance -- FILE. Default: a file in the system's temporary folder
+  --shrink  how many of the differences are made small and printed. Default: 1
+  --output  where all of them are written, for npm run conformance -- FILE. Default: a file in the system's temporary folder
 
 Needs Java 17+ and Maven. Prints the differences, which verbs were used, and last \`N scenarios, N differences\`.`
 
@@ -93,9 +93,14 @@ class Tally {
 
 const defaultOutput = (): string => join(mkdtempSync(join(tmpdir(), 'millrace-fuzz-')), 'differences.jsonl')
 
+const tellSmall = ({ scenario: { expect, ...draft }, results }: Differing): void => {
+  console.log(JSON.stringify(draft))
+  for (const result of results) if (result.outcome === 'failed') console.log(failureLines(result).join('\n'))
+}
+
 const run = async (request: Request, oracle: Oracle): Promise<number> => {
   const tally = new Tally()
-  const shrunk: Scenario[] = []
+  const found: Scenario[] = []
   let told = performance.now()
   let output = request.output
   for await (const judged of fuzz(oracle, request)) {
@@ -105,16 +110,12 @@ const run = async (request: Request, oracle: Oracle): Promise<number> => {
       console.log(
         `Number ${index} of seed ${request.seed} differs: ${results.find(({ outcome }) => outcome === 'failed')?.differences[0]?.at}`,
       )
-      if (shrunk.length < request.shrunkMax) {
-        const small = await shrink(oracle, scenario)
-        shrunk.push(small.scenario)
-        output ??= defaultOutput()
-        writeFileSync(output, shrunk.map((it) => `${JSON.stringify(it)}\n`).join(''))
-        const { expect, ...draft } = small.scenario
-        console.log(JSON.stringify(draft))
-        for (const result of small.results) if (result.outcome === 'failed') console.log(failureLines(result).join('\n'))
-        console.log(`Replay: npm run conformance -- ${output}`)
-      }
+      const small = found.length < request.shrunkMax ? await shrink(oracle, scenario) : undefined
+      found.push(small?.scenario ?? scenario)
+      output ??= defaultOutput()
+      writeFileSync(output, found.map((it) => `${JSON.stringify(it)}\n`).join(''))
+      if (small) tellSmall(small)
+      console.log(`Replay: npm run conformance -- ${output}`)
     }
     if (performance.now() - told > 10_000) {
       told = performance.now()

@@ -1,5 +1,5 @@
 import { repartition } from '../operators/repartition.ts'
-import { computedView, computeTable, type TableOperator } from '../operators/table-operator.ts'
+import { type ComputedRows, computedView, computeTable, type TableOperator } from '../operators/table-operator.ts'
 import { tableSourceNode, toTablePrefix } from '../operators/table-source.ts'
 import { storeView, type TableFacts } from '../operators/table-view.ts'
 import type { Serde } from '../serde/serde.ts'
@@ -33,12 +33,14 @@ export const deriveTable = <K, V, VR>(
   const name = drawing.names.processor(operator.prefix, options.name === undefined ? undefined : checkName(options.name))
   const store = storeName === undefined ? undefined : keyValueStore(drawing, storeName, { ...materialized, keySerde, valueSerde })
   const versioned = parent.facts.historyMs !== undefined
-  const draw = (oldValues: boolean): LogicalNodeSpec => computedNode(operator, { name, store, oldValues, versioned, ownStores })
+  // as in Java a store ends a table of versions, also one that it does not make for want of a name
+  const historyMs = materialized ? historyOf(store) : parent.facts.historyMs
+  const draw = (oldValues: boolean): LogicalNodeSpec =>
+    computedNode(operator, { name, store, ownStores, rows: { oldValues, versioned, tellsVersions: historyMs !== undefined } })
   const oldValues = operator.skipsNothing && parent.facts.sendOldValues(false)
   const node = drawing.graph.add(parent.node, logicalNode(draw(oldValues)))
   const facts: TableFacts<K, VR> = {
-    // as in Java a store ends a table of versions, also one that it does not make for want of a name
-    historyMs: materialized ? historyOf(store) : parent.facts.historyMs,
+    historyMs,
     view: () => (store ? storeView(store.name, historyOf(store)) : computedView(operator, parent.facts.view())),
     sendOldValues: (force) => {
       if (storeName === undefined && !parent.facts.sendOldValues(force)) return false
@@ -54,14 +56,12 @@ const computedNode = <K, V, VR>(
   {
     name,
     store,
-    oldValues,
-    versioned,
+    rows,
     ownStores,
   }: {
     readonly name: string
     readonly store: StoreSpec | undefined
-    readonly oldValues: boolean
-    readonly versioned: boolean
+    readonly rows: Omit<ComputedRows, 'store'>
     readonly ownStores: readonly StoreSpec[]
   },
 ): LogicalNodeSpec => ({
@@ -72,10 +72,10 @@ const computedNode = <K, V, VR>(
       kind: 'processor',
       name,
       parents: [],
-      supplier: computeTable(operator, { store: store?.name, oldValues, versioned }),
+      supplier: computeTable(operator, { ...rows, store: store?.name }),
       stores: [...(store ? [store.name] : []), ...(operator.stores ?? [])],
       keepsKey: true,
-      readsByKey: store && oldValues ? [store.name] : [],
+      readsByKey: store && rows.oldValues ? [store.name] : [],
       ...(operator.mayPunctuate ? { mayPunctuate: true } : {}),
     },
   ],

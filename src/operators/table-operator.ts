@@ -24,11 +24,21 @@ export interface TableOperator<K, V, VR> {
   readonly mayPunctuate?: boolean
 }
 
-/** The operator's processor. With a store it keeps its rows, without one it forwards what it computes. `versioned`: its parent has no rows that never were (S-21). */
+/** How a computed table is kept and sent. */
+export interface ComputedRows {
+  readonly store: string | undefined
+  readonly oldValues: boolean
+  /** Its parent has no rows that never were (S-21). */
+  readonly versioned: boolean
+  /** Its changes tell whether they are of the latest version, as those of its parent do. */
+  readonly tellsVersions: boolean
+}
+
+/** The operator's processor. With a store it keeps its rows, without one it forwards what it computes. */
 export const computeTable =
   <K, V, VR>(
     { open, skipsNothing }: TableOperator<K, V, VR>,
-    { store, oldValues, versioned }: { readonly store: string | undefined; readonly oldValues: boolean; readonly versioned: boolean },
+    { store, oldValues, versioned, tellsVersions }: ComputedRows,
   ): AnyProcessorSupplier =>
   () => {
     let context: ProcessorContext<K, Change<VR>>
@@ -38,7 +48,7 @@ export const computeTable =
     const isNothing = (change: Change<VR>): boolean => skips && change.newValue === null && change.oldValue === null
     const forward = (record: Record<K, Change<V>>, newValue: VR | null): Awaitable<void> =>
       andThen(oldValues ? computing.compute(record.key, record.value.oldValue) : null, (oldValue) => {
-        const computed = { ...record.value, newValue, oldValue }
+        const computed = tellsVersions ? { ...record.value, newValue, oldValue } : { newValue, oldValue }
         return isNothing(computed) ? undefined : context.forward({ ...record, value: computed })
       })
     const keep = (kept: TableRows<K, VR>, record: Record<K, Change<V>>, newValue: VR | null): Awaitable<void> => {

@@ -103,7 +103,7 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
       // between two windows of a key there may be windows of a longer key that begins like it
       const bytes = this.innerBytes(key)
       const isWanted = (window: Window): boolean => timeOf(window) <= timeOf(to) && !this.isForgotten(window)
-      return found.filter(([it]) => isWanted(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0)
+      return this.#inOrder(found.filter(([it]) => isWanted(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0))
     })
   }
 
@@ -127,7 +127,24 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
       const bytes = this.innerBytes(key)
       return (low === null || Buffer.compare(bytes, low) >= 0) && (high === null || Buffer.compare(bytes, high) <= 0)
     })
-    return fitting.sort((one, other) => segmentOf(one) - segmentOf(other))
+    return this.#inOrder(fitting.sort((one, other) => segmentOf(one) - segmentOf(other)))
+  }
+
+  /** In Kafka's stores in memory the sessions of a key that end together begin with the one that started last (`InMemorySessionStore`). */
+  #inOrder(rows: Entries<StoredWindow<K>, Held<V>>): Entries<StoredWindow<K>, Held<V>> {
+    if (this.hasSegments || this.caching) return rows
+    const ordered: (readonly [StoredWindow<K>, Held<V>])[] = []
+    // rows of a key that end together stand together, by their start
+    for (let [from, next] = [0, 1]; from < rows.length; [from, next] = [next, next + 1]) {
+      while (next < rows.length && this.#endTogether(rows[from]?.[0], rows[next]?.[0])) next++
+      ordered.push(...rows.slice(from, next).reverse())
+    }
+    return ordered
+  }
+
+  #endTogether(one: StoredWindow<K> | undefined, other: StoredWindow<K> | undefined): boolean {
+    if (!one || !other || one.window.endMs !== other.window.endMs || one.window.startMs === other.window.startMs) return false
+    return Buffer.compare(this.innerBytes(one.key), this.innerBytes(other.key)) === 0
   }
 
   getLive(key: StoredWindow<K>): Awaitable<Held<V> | null> {

@@ -11,6 +11,6 @@ export const joinGlobalTable = <K, V, KG, VG, VR>(
   named: Named,
 ): Place<K, VR> => {
   const name = drawing.names.processor(streamGlobalJoinPrefix, named.name === undefined ? undefined : checkName(named.name))
-  const drawn = drawing.graph.add(node, logicalNode({ name, nodes: [streamGlobalJoinNode(name, join)] }))
+  const drawn = drawing.graph.add(node, logicalNode({ name, nodes: [streamGlobalJoinNode(name, join)], takesNullKeys: join.left }))
   return { drawing, node: drawn, keySerde, valueSerde: undefined, repartition }
 }

@@ -1,118 +1,151 @@
 import { messageOf, StreamsError } from '../errors.ts'
 import type { Checkpoint, TaskItem } from '../state/backend.ts'
 import { Rows } from '../state/rows.ts'
-import { writeChunk } from './chunk.ts'
-import type { CommitRecord } from './commit-record.ts'
+import { type Chunks, createChunks, type Progress, reserveMs } from './chunks.ts'
 import { createFlush, type Flush } from './flush.ts'
 import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
-import { type LogState, syncLog } from './log-sync.ts'
+import { type LogState, type SyncRequest, syncLog } from './log-sync.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
 import { startPositions } from './start-positions.ts'
 import { tableReader } from './table-rows.ts'
-import type { Task } from './task.ts'
+import { Task } from './task.ts'
+import { isWarm } from './task-memory.ts'
 
 export interface HeldTask extends InvocationRequest {
   readonly token: string
-  /** As ACQUIRE returned it. */
-  readonly item: TaskItem
+  /** As ACQUIRE returned it; undefined where there is no lease: only over a warm session (protocol §7, C'). */
+  readonly item: TaskItem | undefined
   readonly stats: InvocationStats
 }
 
-/** Everything that changes while the lease is held. */
-interface Progress {
-  commit: CommitRecord
-  positions: Readonly<Record<string, number>>
-  ends: Readonly<Record<string, number>>
-  wakeMs: number | undefined
-  dropped: ReadonlyMap<string, number>
-  bells: Readonly<Record<string, number>>
-}
-
-/** The invocation stops here before its deadline, to flush and to give the lease back in order. */
-const reserveMs = 2_000
 const pollMs = 2_000
 
 export type Ended = Pick<InvocationOutcome, 'result' | 'seq' | 'positions'>
 
-/** Under the lease: FENCE, SYNC, chunks, RELEASE. Undefined: the lease was lost, acquire again. */
+/** Under the lease, or over a warm session: FENCE and SYNC unless it is warm, chunks, RELEASE. Undefined: the lease was lost, or is needed: acquire. */
 export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
-  const { ports, plan, partition, deadlineMs, memory, globals } = held
-  const session = await fence(held)
+  const { session, openedMs, log, warm, ...begun } = await begin(held)
+  let { task } = begun
   try {
-    const log = await sync(held)
     if (log.commit.paused) {
       const ended = await handOver(held, progressOf(held, log, log.commit.positions), false)
       return ended === 'bell' ? undefined : ended
     }
-    const positions = await startPositions(held, {
-      ...held.item.checkpoint?.positions,
-      ...(log.commit.seq > (held.item.checkpoint?.seq ?? 0) ? log.commit.positions : {}),
-    })
+    const { seq = 0, positions: checkpointed } = held.item?.checkpoint ?? {}
+    const positions = await startPositions(held, { ...checkpointed, ...(warm || log.commit.seq > seq ? log.commit.positions : {}) })
     const progress = progressOf(held, log, positions)
-    const { gen } = log.commit
-    const task = memory.taskAt(log, {
-      options: {
-        ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf },
-        ...(globals ? { globalStore: (name: string) => globals.store(name) } : {}),
-      },
-      deadlineMs,
-      rows: (store, at) =>
-        new Rows({
-          reader: tableReader(ports.table, { ...taskIdOf(held), gen, store: store.name }, at.deadlineMs),
-          complete: at.complete,
-        }),
-    })
+    task ??= freshTask(held, log)
     progress.dropped = new Map(task.dropped)
     // who committed last may not have come to say so
-    if (log.commit.seq > (held.item.checkpoint?.seq ?? 0)) progress.wakeMs = task.wakeMs
-    const flush = createFlush(held, gen, log.tail)
-    try {
-      await globals?.refresh(deadlineMs)
-      return await work(held, { session, task, progress, flush })
-    } catch (error) {
-      task.close()
-      throw error
-    }
+    if (log.commit.seq > seq) progress.wakeMs = task.wakeMs
+    const flush = createFlush(held, log.commit.gen, log.tail)
+    await held.globals?.refresh(held.deadlineMs)
+    const chunks = createChunks(held, { session, task, progress, flush })
+    return await work(held, { session, openedMs, task, progress, flush, chunks, begunAt: log.commit.seq })
   } finally {
-    session.close()
+    if (held.memory.kept?.session !== session) {
+      session.close()
+      task?.close()
+    }
   }
+}
+
+interface Begun {
+  readonly session: TxnSession
+  readonly openedMs: number
+  readonly log: LogState
+  readonly warm: boolean
+  /** A kept one that stands exactly where the log does. */
+  readonly task: Task | undefined
+}
+
+/** The warm session and its task; or FENCE, SYNC, and the kept task if nobody has committed since. */
+const begin = async (held: HeldTask): Promise<Begun> => {
+  const { memory, item, ports, deadlineMs } = held
+  const openedMs = ports.clock.nowMs()
+  const kept = memory.take(deadlineMs)
+  // without a lease it was warm when the lease was left out
+  if (kept && (!item || isWarm(kept, { item, nowMs: openedMs })))
+    return { ...kept, log: { commit: kept.commit, ends: kept.ends, tail: new Map(), rebuilt: false }, warm: true }
+  kept?.session.close()
+  let session: TxnSession | undefined
+  try {
+    session = await fence(held)
+    const log = await sync({ ...held, checkpoint: item?.checkpoint })
+    const task = kept?.commit.gen === log.commit.gen && kept.commit.seq === log.commit.seq ? kept.task : undefined
+    if (!task) kept?.task.close()
+    return { session, openedMs, log, warm: false, task }
+  } catch (error) {
+    session?.close()
+    kept?.task.close()
+    throw error
+  }
+}
+
+/** A new task over the log's tail and the table. */
+const freshTask = ({ ports, plan, partition, memory, globals }: HeldTask, log: LogState): Task => {
+  const { gen } = log.commit
+  return new Task({
+    ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf, times: log.commit.times },
+    ...(globals ? { globalStore: (name: string) => globals.store(name) } : {}),
+    rowsOf: (store) => {
+      const where = { subTopology: plan.subTopology, partition, gen, store: store.name }
+      const rows = new Rows({
+        // a kept task reads within the invocation that uses it
+        reader: tableReader(ports.table, where, () => memory.deadlineMs),
+        complete: log.rebuilt && plan.changelogs.has(store.name),
+      })
+      rows.overlay(log.tail.get(store.name) ?? [])
+      return rows
+    },
+  })
 }
 
 interface Work {
   readonly session: TxnSession
+  readonly openedMs: number
   readonly task: Task
   readonly progress: Progress
   readonly flush: Flush
+  readonly chunks: Chunks
+  /** Number of the last commit before. */
+  readonly begunAt: number
 }
 
 const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
-  const { ports, deadlineMs } = held
-  const { progress, task } = at
-  let slowestMs = 0
+  const { progress, task, chunks } = at
   for (;;) {
-    const startedMs = ports.clock.nowMs()
-    const late = startedMs + slowestMs > deadlineMs - reserveMs
-    const read = late ? [] : await readInput(held, progress, 0)
-    if (read.some((it) => it.records.length > 0) || (!late && task.wallClockIsDue)) {
-      await processChunk(held, at, read)
-      slowestMs = Math.max(slowestMs, ports.clock.nowMs() - startedMs)
-      continue
+    let late = false
+    try {
+      for (;;) {
+        late = chunks.late
+        const read = late || (chunks.drained && reached(held, progress, chunks.ahead)) ? [] : await readInput(held, chunks.ahead, 0)
+        if (!read.some((it) => it.records.length > 0) && (late || !task.wallClockIsDue)) {
+          chunks.pass(read)
+          break
+        }
+        await chunks.add(read)
+      }
+      await chunks.settled()
+    } catch (error) {
+      throw await checkedError(held, at, error)
     }
-    progress.positions = passed(progress.positions, read)
-    if (!late && !reached(held, progress) && (await poll(held, progress))) continue
-    const ended = await settle(held, at, late || !reached(held, progress))
+    progress.positions = chunks.ahead
+    if (!late && !reached(held, progress, chunks.ahead) && (await poll(held, at))) continue
+    const ended = await settle(held, at, late || !reached(held, progress, chunks.ahead))
     if (ended !== 'bell') return ended
   }
 }
 
 /** FLUSH and RELEASE. What is committed stays committed: trouble with the table then costs the next owner a look at the log's tail, not this delivery. */
-const settle = async (held: HeldTask, { task, progress, flush }: Work, unfinished: boolean): Promise<Ended | 'bell' | undefined> => {
+const settle = async (held: HeldTask, at: Work, unfinished: boolean): Promise<Ended | 'bell' | undefined> => {
+  const { task, progress, flush } = at
   try {
     await flush.all()
     for (const store of held.plan.stores) task.store(store.name)?.rows.evict()
-    const ended = await (unfinished ? handOver(held, progress, true) : release(held, progress))
-    // only a task that nobody works on any more is kept
-    if (ended && ended !== 'bell') held.memory.keep(task, progress.commit)
+    const ended = await end(held, at, unfinished)
+    // only a task that nobody works on any more is kept, or one that goes on under the lease
+    if (ended !== 'bell' && (ended || !held.item) && !progress.spoiled) keep(held, at)
     return ended
   } catch (error) {
     if (unfinished || !(error instanceof StreamsError) || !['TABLE_UNREACHABLE', 'DEADLINE_EXCEEDED'].includes(error.code)) throw error
@@ -122,85 +155,51 @@ const settle = async (held: HeldTask, { task, progress, flush }: Work, unfinishe
   }
 }
 
+/** RELEASE, HANDOVER, or without a lease CKPT, and then undefined where a bell is needed. */
+const end = async (held: HeldTask, { progress, begunAt }: Work, unfinished: boolean): Promise<Ended | 'bell' | undefined> => {
+  if (held.item) return unfinished ? handOver(held, progress, true) : release(held, progress)
+  if (progress.commit.seq > begunAt) await held.ports.table.checkpoint(taskIdOf(held), checkpointOf(progress), held.deadlineMs)
+  return unfinished ? undefined : endedAs('done', progress)
+}
+
+const keep = ({ memory }: HeldTask, { task, session, openedMs, progress }: Work): void =>
+  memory.keep({ task, session, openedMs, commit: { ...progress.commit, positions: progress.positions }, ends: progress.ends })
+
 /** Records that the event source delivered before they were committed become readable soon; true once there is something to read. */
-const poll = async (held: HeldTask, progress: Progress): Promise<boolean> => {
+const poll = async (held: HeldTask, { progress, chunks }: Work): Promise<boolean> => {
   const untilMs = Math.min(held.ports.clock.nowMs() + pollMs, held.deadlineMs - reserveMs)
-  for (let left = pollMs; left > 0 && !reached(held, progress); left = untilMs - held.ports.clock.nowMs()) {
-    const read = await readInput(held, progress, left)
+  for (let left = pollMs; left > 0 && !reached(held, progress, chunks.ahead); left = untilMs - held.ports.clock.nowMs()) {
+    const read = await readInput(held, chunks.ahead, left)
     if (read.some((it) => it.records.length > 0)) return true
-    progress.positions = passed(progress.positions, read)
+    chunks.pass(read)
+    progress.positions = chunks.ahead
   }
-  return reached(held, progress)
+  return reached(held, progress, chunks.ahead)
 }
 
-const processChunk = async (held: HeldTask, { session, task, progress, flush }: Work, read: readonly FetchedPartition[]): Promise<void> => {
-  const { ports, stats } = held
-  try {
-    await Promise.all(read.map(({ topic, records }) => task.prefetch(topic, records)))
-    for (const { topic, records } of read) task.add(topic, records)
-    await task.process()
-    await task.punctuateWallClock()
-    const effects = await task.commit()
-    const next = {
-      ...progress.commit,
-      seq: progress.commit.seq + 1,
-      positions: passed(progress.positions, read),
-      times: effects.times,
-      topology: held.plan.fingerprint,
-    }
-    const rows = flush.stage(effects.changes, next.seq)
-    const written = await writeChunk(held, session, { effects, commit: next })
-    progress.commit = next
-    progress.positions = next.positions
-    progress.wakeMs = task.wakeMs
-    tellDropped(held, task, progress)
-    progress.ends = { ...progress.ends, ...written.ends }
-    const chunk = { recordsRead: read.reduce((sum, it) => sum + it.records.length, 0), recordsWritten: written.records }
-    stats.transactions++
-    stats.recordsRead += chunk.recordsRead
-    stats.recordsWritten += chunk.recordsWritten
-    ports.committed?.(chunk)
-    flush.add(rows)
-  } catch (error) {
-    // an open transaction would hold back every reader until its timeout; a session that was fenced does nothing here
-    await session.abort(held.deadlineMs).catch(() => undefined)
-    throw await checkedError(held, progress, error)
-  }
-  await flush.whenLarge()
-  ports.log({
-    level: 'debug',
-    message: 'committed',
-    ...taskIdOf(held),
-    seq: progress.commit.seq,
-    offsets: progress.positions,
-    records: stats.recordsRead,
-  })
-}
-
-/** Says what was given up on the way, once per chunk: nobody else would. */
-const tellDropped = ({ ports, ...held }: HeldTask, task: Task, progress: Progress): void => {
-  const before = progress.dropped
-  const dropped = [...task.dropped].flatMap(([why, count]) =>
-    count > (before.get(why) ?? 0) ? [[why, count - (before.get(why) ?? 0)]] : [],
+/**
+ * What a failed chunk means. The transaction before it, which may still be under way, has its say first. An error of processing counts
+ * only if nobody else has taken over in the meantime (protocol §5); it then frees the lease.
+ */
+const checkedError = async (held: HeldTask, { session, progress, chunks }: Work, failed: unknown): Promise<unknown> => {
+  const error = await chunks.settled().then(
+    () => failed,
+    (before: unknown) => before,
   )
-  if (dropped.length === 0) return
-  progress.dropped = new Map(task.dropped)
-  ports.log({ level: 'warn', message: 'dropped records', ...taskIdOf(held), dropped: Object.fromEntries(dropped) })
-}
-
-/** An error of processing counts only if nobody else has taken over in the meantime (protocol §5); it then frees the lease. */
-const checkedError = async (held: HeldTask, progress: Progress, error: unknown): Promise<unknown> => {
+  // an open transaction would hold back every reader until its timeout; a session that was fenced does nothing here
+  await session.abort(held.deadlineMs).catch(() => undefined)
   if (error instanceof StreamsError && error.retryable) return error
-  const session = await fence(held)
-  session.close()
-  const log = await sync(held)
+  const fenced = await fence(held)
+  fenced.close()
+  const log = await sync({ ...held, checkpoint: checkpointOf(progress) })
   if (log.commit.seq !== progress.commit.seq)
     return new StreamsError('FENCED', `Another invocation went on while this one failed: ${messageOf(error)}`, { cause: error })
-  await held.ports.table.release(
-    taskIdOf(held),
-    { token: held.token, checkpoint: held.item.checkpoint, sources: sourcesOf(held), handover: {} },
-    held.deadlineMs,
-  )
+  if (held.item)
+    await held.ports.table.release(
+      taskIdOf(held),
+      { token: held.token, checkpoint: held.item.checkpoint, sources: sourcesOf(held), handover: {} },
+      held.deadlineMs,
+    )
   return error
 }
 
@@ -211,8 +210,8 @@ const fence = ({ ports, plan, partition, deadlineMs }: HeldTask): Promise<TxnSes
     deadlineMs,
   })
 
-const sync = ({ ports, plan, partition, deadlineMs, item }: HeldTask): Promise<LogState> =>
-  syncLog({ plan, partition, reader: ports.reader, checkpoint: item.checkpoint, nowMs: ports.clock.nowMs(), deadlineMs })
+const sync = ({ ports, plan, partition, deadlineMs, checkpoint }: HeldTask & Pick<SyncRequest, 'checkpoint'>): Promise<LogState> =>
+  syncLog({ plan, partition, reader: ports.reader, checkpoint, nowMs: ports.clock.nowMs(), deadlineMs })
 
 const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<string, number>>): Progress => ({
   commit: { ...log.commit, positions },
@@ -221,25 +220,21 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   // as it stands in the item until something is committed
   wakeMs: undefined,
   dropped: new Map(),
-  bells: held.item.bells,
+  bells: held.item?.bells ?? {},
+  spoiled: false,
 })
 
 const sourcesOf = ({ plan }: HeldTask): readonly string[] => [...plan.sources.keys()]
 
-const readInput = (held: HeldTask, progress: Progress, waitMs: number): Promise<readonly FetchedPartition[]> => {
+const readInput = (held: HeldTask, positions: Readonly<Record<string, number>>, waitMs: number): Promise<readonly FetchedPartition[]> => {
   const { ports, partition, deadlineMs } = held
   const bytesMax = held.chunkBytesMax ?? 1024 * 1024
-  const requests = Object.entries(progress.positions).map(([topic, offset]) => ({ topic, partition, offset, bytesMax }))
+  const requests = Object.entries(positions).map(([topic, offset]) => ({ topic, partition, offset, bytesMax }))
   return ports.reader.fetch(requests, { waitMs, deadlineMs })
 }
 
-const passed = (positions: Readonly<Record<string, number>>, read: readonly FetchedPartition[]): Readonly<Record<string, number>> => ({
-  ...positions,
-  ...Object.fromEntries(read.map(({ topic, nextOffset }) => [topic, nextOffset])),
-})
-
 /** Own target and every bell. */
-const reached = ({ trigger }: HeldTask, { positions, bells }: Progress): boolean => {
+const reached = ({ trigger }: HeldTask, { bells }: Progress, positions: Readonly<Record<string, number>>): boolean => {
   const targets = trigger.kind === 'delivery' ? [...Object.entries(bells), [trigger.topic, trigger.target] as const] : Object.entries(bells)
   return targets.every(([topic, target]) => (positions[topic] ?? target) >= target)
 }
@@ -292,7 +287,7 @@ const refused = async (
 ): Promise<Ended | 'bell' | undefined> => {
   if (item?.lease?.token !== held.token) {
     if (checkpoint) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)
-    held.memory.forget()
+    progress.spoiled = true
     return ownReached(held, progress) ? endedAs('done', progress) : undefined
   }
   if (item.checkpoint && checkpoint && item.checkpoint.seq > checkpoint.seq)

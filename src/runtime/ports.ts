@@ -66,6 +66,11 @@ export interface TxnSession {
   abort(deadlineMs: number): Promise<void>
   /** True after the first rejection or after close. */
   readonly dead: boolean
+  /**
+   * True while a later invocation may go on with it: it is not dead, nothing is open, and no late request of its past transactions can end the
+   * next one. Brokers without KIP-890 cannot promise the last: there it is false after the first transaction.
+   */
+  readonly reusable: boolean
   /** Synchronous; the session may not be used afterwards. */
   close(): void
 }

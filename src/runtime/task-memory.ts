@@ -1,57 +1,78 @@
-import type { Rows } from '../state/rows.ts'
-import type { StoreSpec } from '../topology/nodes.ts'
-import type { LogState } from './log-sync.ts'
-import { Task, type TaskOptions } from './task.ts'
+import type { TaskItem } from '../state/backend.ts'
+import type { CommitRecord } from './commit-record.ts'
+import type { TxnSession } from './ports.ts'
+import type { Task } from './task.ts'
+
+/** A task between two invocations of one process, with all that was true when it was kept. */
+export interface KeptTask {
+  readonly task: Task
+  /** The last commit, and the positions that were passed since. */
+  readonly commit: CommitRecord
+  /** Commit topic and changelogs: offset after the records of `commit.seq`. */
+  readonly ends: Readonly<Record<string, number>>
+  /** Fenced, and used for nothing else. */
+  readonly session: TxnSession
+  /** When the session was opened, Unix milliseconds. */
+  readonly openedMs: number
+}
 
 /**
- * What a process keeps of one task between invocations: the task with its rows. It is valid only if, after FENCE, the log
- * still ends at the transaction at which it was kept (protocol R19); otherwise it is dropped whole.
+ * What a process keeps of one task between invocations, after a clean end only: EndTxn answered, everything flushed, the checkpoint
+ * written (protocol R20). The task is valid if the log still ends at its commit (R19); over a session that is still warm that need not
+ * be asked, as every committer fences.
  */
 export interface TaskMemory {
-  /** The kept task, which is then no longer kept, if it stands exactly where the log does, else a new one over the log's tail and the table. */
-  taskAt(log: LogState, fresh: FreshTask): Task
-  keep(task: Task, at: { readonly gen: number; readonly seq: number }): void
+  readonly kept: KeptTask | undefined
+  /** Of the invocation that took the task last: it reads its rows within it. */
+  readonly deadlineMs: number
+  /** Handed out, not shared: two invocations of one task may overlap in a process, and one of them will be fenced. */
+  take(deadlineMs: number): KeptTask | undefined
+  keep(kept: KeptTask): void
   forget(): void
 }
 
-export interface FreshTask {
-  readonly options: Omit<TaskOptions, 'rowsOf' | 'times'>
-  /** Of this invocation: a kept task reads its rows within it too. */
-  readonly deadlineMs: number
-  /** Rows over the table, or with `complete` over nothing. */
-  readonly rows: (store: StoreSpec, at: { readonly complete: boolean; readonly deadlineMs: () => number }) => Rows
-}
-
 export const createTaskMemory = (): TaskMemory => {
+  let kept: KeptTask | undefined
   let deadlineMs = 0
-  let kept: { readonly task: Task; readonly gen: number; readonly seq: number } | undefined
-  const forget = (): void => {
+  const drop = (): void => {
     kept?.task.close()
-    kept = undefined
+    kept?.session.close()
   }
   return {
-    taskAt: (log, { options, rows, deadlineMs: given }) => {
-      deadlineMs = given
-      if (kept && kept.gen === log.commit.gen && kept.seq === log.commit.seq) {
-        // handed out, not shared: two invocations of one task may overlap in a process, and one of them will be fenced
-        const { task } = kept
-        kept = undefined
-        return task
-      }
-      forget()
-      return new Task({
-        ...options,
-        times: log.commit.times,
-        rowsOf: (store) => {
-          const made = rows(store, { complete: log.rebuilt && options.plan.changelogs.has(store.name), deadlineMs: () => deadlineMs })
-          made.overlay(log.tail.get(store.name) ?? [])
-          return made
-        },
-      })
+    get kept() {
+      return kept
     },
-    keep: (task, { gen, seq }) => {
-      kept = { task, gen, seq }
+    get deadlineMs() {
+      return deadlineMs
     },
-    forget,
+    take: (within) => {
+      deadlineMs = within
+      const taken = kept
+      kept = undefined
+      return taken
+    },
+    keep: (next) => {
+      drop()
+      kept = next
+    },
+    forget: () => {
+      drop()
+      kept = undefined
+    },
   }
+}
+
+/** The broker forgets a transactional id after seven days without use; long before that a session is opened anew. */
+const sessionMsMax = 12 * 3_600_000
+
+/**
+ * Whether FENCE and SYNC may be left out (protocol §7, C): the session has had an answer to everything, each of its transactions moved its
+ * epoch on, and nothing is known of a commit of somebody else. One that is not known of has fenced it: its next transaction fails.
+ */
+export const isWarm = (
+  { session, openedMs, commit }: KeptTask,
+  { item, nowMs }: { readonly item: TaskItem | undefined; readonly nowMs: number },
+): boolean => {
+  const { seq = 0, gen = 0 } = item?.checkpoint ?? {}
+  return session.reusable && nowMs - openedMs < sessionMsMax && seq <= commit.seq && gen <= commit.gen
 }

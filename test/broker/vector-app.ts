@@ -203,6 +203,9 @@ const named = ({ txnLog, reader }: KafkaPorts, prefix: string): Pick<KafkaPorts,
       get dead() {
         return session.dead
       },
+      get reusable() {
+        return session.reusable
+      },
       close: () => session.close(),
     }
   }

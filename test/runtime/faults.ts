@@ -34,6 +34,9 @@ export const aroundPorts = (ports: InvocationPorts, around: Around): InvocationP
           get dead() {
             return session.dead
           },
+          get reusable() {
+            return session.reusable
+          },
           close: () => session.close(),
         }
       },

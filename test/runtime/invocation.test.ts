@@ -32,7 +32,7 @@ describe('a delivery', () => {
     await it.run()
     it.feed('words', record('a'))
     await it.run({ around: noting(calls) })
-    expect(calls).toEqual([...['acquire', 'open', 'bounds', 'fetch', 'fetch', 'get'], ...['append', 'commit', 'fetch', 'put', 'release']])
+    expect(calls).toEqual([...['acquire', 'open', 'bounds', 'fetch', 'fetch', 'get'], ...['append', 'commit', 'put', 'release']])
   })
 
   it('writes the commit record with positions and times, and stamps changelog and outputs with its transaction', async () => {

@@ -22,6 +22,8 @@ class Session implements TxnSession {
   #epoch: number
   readonly #sequences = new Map<string, number>()
   readonly #added = new Set<string>()
+  /** A transaction has ended on this epoch: a late request of it could end the next one. */
+  #epochUsed = false
   #failure: unknown
   #closed = false
 
@@ -42,6 +44,10 @@ class Session implements TxnSession {
 
   get dead(): boolean {
     return this.#closed || this.#failure !== undefined || this.#isClosed()
+  }
+
+  get reusable(): boolean {
+    return !this.dead && this.#added.size === 0 && !this.#epochUsed
   }
 
   append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
@@ -130,6 +136,7 @@ class Session implements TxnSession {
     }
     this.#added.clear()
     const { next } = verdict.answer
+    this.#epochUsed = next === null
     if (next === null) return
     this.#producerId = next.producerId
     this.#epoch = next.epoch

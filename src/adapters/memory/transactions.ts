@@ -86,6 +86,10 @@ class MemorySession implements TxnSession {
     return this.#closed || this.#failure !== undefined || this.#coordinator.closed
   }
 
+  get reusable(): boolean {
+    return !this.dead && this.transaction === undefined
+  }
+
   append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
     return this.#attempt('append', deadlineMs, () => {
       const logs = batches.map((batch) => partitionOf(this.#coordinator.topics, batch))

@@ -53,7 +53,7 @@ const streamTableJoin =
     return {
       init: (given) => {
         context = given
-        lookUp = view.open(given)
+        lookUp = view.open(given, true)
         waiting = buffer === undefined ? undefined : given.getStateStore(buffer)
       },
       process: (record) => {

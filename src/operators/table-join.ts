@@ -107,8 +107,8 @@ export const joinedView = <K, L, R, VR>(
 ): TableView<K, VR> => ({
   stores: [...new Set([...left.stores, ...right.stores])],
   historyMs: undefined,
-  open: (context) => {
-    const [lookUpLeft, lookUpRight] = [left.open(context), right.open(context)]
+  open: (context, inPassing) => {
+    const [lookUpLeft, lookUpRight] = [left.open(context, inPassing), right.open(context, inPassing)]
     return (key) =>
       andThen(lookUpLeft(key), (own) =>
         andThen(lookUpRight(key), (other) => {

@@ -74,8 +74,8 @@ export const computeTable =
 export const computedView = <K, V, VR>({ open, stores = [] }: TableOperator<K, V, VR>, parent: TableView<K, V>): TableView<K, VR> => ({
   stores: [...new Set([...parent.stores, ...stores])],
   historyMs: parent.historyMs,
-  open: (context) => {
-    const lookUp = parent.open(context)
+  open: (context, inPassing) => {
+    const lookUp = parent.open(context, inPassing)
     const { compute } = open(context)
     return (key, asOfMs) =>
       andThen(lookUp(key, asOfMs), (row) =>

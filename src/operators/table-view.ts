@@ -12,7 +12,8 @@ export interface TableView<K, V> {
   readonly stores: readonly string[]
   /** How far back it can be looked up; undefined: there are only the latest rows (KIP-914). */
   readonly historyMs: number | undefined
-  readonly open: (context: ProcessingContext) => Lookup<K, V>
+  /** `inPassing`: nothing is kept of what is found, so that nobody need be told if it comes and goes between two commits. */
+  readonly open: (context: ProcessingContext, inPassing?: boolean) => Lookup<K, V>
 }
 
 /** What to do with a table for those below it: asking may give it a store, or its changes their old values. */
@@ -31,8 +32,9 @@ export interface TableFacts<K, V> {
 export const storeView = <K, V>(store: string, historyMs?: number): TableView<K, V> => ({
   stores: [store],
   historyMs,
-  open: (context) => {
+  open: (context, inPassing = false) => {
     const opened = context.getStateStore<TableStore<K, V>>(store)
-    return 'cacheable' in opened ? (key) => opened.cacheable.lookUp(key) : (key, asOfMs) => opened.get(key, asOfMs)
+    if (!('cacheable' in opened)) return (key, asOfMs) => opened.get(key, asOfMs)
+    return (key) => (inPassing ? opened.cacheable.get(key) : opened.cacheable.lookUp(key))
   },
 })

@@ -1,5 +1,6 @@
 import { isStreamsError, messageOf } from '../../src/errors.ts'
 import { ScenarioError } from './expressions.ts'
+import { goesOnWithout, isChangelog, lostRecords, withoutRowsJavaLost } from './lost-windows.ts'
 import type { Observed } from './run-scenario.ts'
 import type { EventResult, Expectations, HeaderList, InternalTopicConfig, JavaError, OutputRecord, SubTopologyTopics } from './scenario.ts'
 
@@ -150,45 +151,6 @@ const differencesWithLosses = (expected: Expectations, actual: Observed): readon
   if (goneOn >= 0) return eventDifferences((expected.events ?? []).slice(0, goneOn), left.slice(0, goneOn))
   return runDifferences(expected, { ...actual, events: left }, true)
 }
-
-/** Java writes a row for a key of which only we had written one before: what windows there are decides what a record makes. */
-const goesOnWithout = (theirs: readonly OutputRecord[] = [], lost: readonly ReadonlySet<OutputRecord>[]): boolean => {
-  const changes = (records: Iterable<OutputRecord>): readonly string[] =>
-    [...records].flatMap(({ topic, kb }) =>
-      isChangelog(topic) && kb ? [`${topic} ${Buffer.from(kb, 'base64').subarray(0, -windowBytes)}`] : [],
-    )
-  const keys = new Set(lost.flatMap(changes))
-  return changes(theirs).some((key) => keys.has(key))
-}
-
-/** Behind the key in a changelog of windows: start and number. */
-const windowBytes = 12
-
-const lostRecords = (theirs: readonly OutputRecord[], ours: readonly OutputRecord[]): ReadonlySet<OutputRecord> => {
-  const waiting = theirs.map(recordId)
-  const isLost = (record: OutputRecord): boolean => {
-    const timed = waiting.indexOf(recordId(record))
-    const at = timed >= 0 ? timed : waiting.indexOf(recordId({ ...record, ts: null }))
-    // of changelogs Java has other writes between those that last
-    if (at >= 0 && !isChangelog(record.topic)) waiting.splice(0, at + 1)
-    return at < 0
-  }
-  return new Set(ours.filter(isLost))
-}
-
-/** Rows of stores below that came of windows that Java lost. */
-const withoutRowsJavaLost = ({ stores: theirs = {} }: Expectations, actual: Observed): Observed => ({
-  ...actual,
-  stores: Object.fromEntries(
-    Object.entries(actual.stores ?? {}).map(([name, { kind, entries = [] }]) => {
-      const keyOf = (entry: unknown): string => JSON.stringify((entry as readonly unknown[])[0])
-      const known = new Set((theirs[name]?.entries ?? []).map(keyOf))
-      return [name, { kind, entries: entries.filter((entry) => known.has(keyOf(entry))) }]
-    }),
-  ),
-})
-
-const recordId = ({ topic, ts, k, kb, v, vb }: OutputRecord): string => JSON.stringify([topic, ts, k, kb, v, vb])
 
 /** A defect of Java's optimiser (README section 8): an implementation may accept such a topology, and we do. */
 const isOptimizerDefect = (error: JavaError | undefined): boolean =>
@@ -354,8 +316,6 @@ const rolledBack = (at: string, expected: ByTopic, actual: ByTopic): readonly Di
     const sent = isChangelog(topic) ? records.filter((record) => known.has(JSON.stringify(record))) : theirs.slice(0, records.length)
     return differences(`${at}.${topic}`, sent, records)
   })
-
-const isChangelog = (topic: string): boolean => topic.endsWith('-changelog')
 
 /** Java's classes as our codes, by the innermost cause. Missing serdes are found by `build` here and at the start in Java: the phase is not compared. */
 const codes: Readonly<Record<string, readonly string[]>> = {

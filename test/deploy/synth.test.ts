@@ -253,7 +253,7 @@ describe('what is deployed', () => {
     expect(outputs.filter((value) => value.includes('aws logs tail'))).toHaveLength(2)
   })
 
-  it('are bundles that Node can load', async () => {
+  it('are bundles that Node can load', { timeout: 60_000 }, async () => {
     const assets = JSON.parse(readFileSync(join(folder, 'WordCount.assets.json'), 'utf8')) as {
       files: Record<string, { source: { path: string } }>
     }

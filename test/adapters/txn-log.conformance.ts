@@ -129,6 +129,20 @@ export const txnLogConformance = (name: string, make: MakeKafkaHarness): void =>
       ])
     })
 
+    test('a session is reusable between its transactions, until it is closed or dead', async () => {
+      const at = { topic: await newTopic(harness), partition: 0 }
+      const session = await openSession(harness, unique('id'))
+      const seen = [session.reusable]
+      for (const end of ['commit', 'abort'] as const) {
+        await session.append([{ ...at, records: [record(end)] }], soon())
+        seen.push(session.reusable)
+        await session[end](soon())
+        seen.push(session.reusable)
+      }
+      session.close()
+      expect([...seen, session.reusable]).toEqual([true, false, true, false, true, false])
+    })
+
     test('several topics and partitions become visible together', async () => {
       const [a, b] = [await newTopic(harness, 2), await newTopic(harness)]
       const partitions = [

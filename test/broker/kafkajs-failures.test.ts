@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
@@ -131,6 +132,27 @@ describe.skipIf(inject('kafka') === null)('kafkajs, when things fail', () => {
     await session.commit(soon())
     expect(proxy.accepted).toBe(accepted + 1)
     expect(await linesTo(harness.ports.reader, at, 4)).toEqual(['0 before the freeze', '2 after'])
+  })
+
+  test('a socket on which a request timed out is not used again (K10)', async () => {
+    const { session } = await openTransaction('x')
+    proxy.fault = { apiKey: apiKeys.endTxn, action: 'swallow', times: 100 }
+    await expect(session.commit(Date.now() + 300)).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' })
+    proxy.fault = null
+    const accepted = proxy.accepted
+    await openSession(harness, unique('id'))
+    expect(proxy.accepted).toBe(accepted + 1)
+  })
+
+  test('an open socket wakes nobody while it is idle (K11), and holds no small request back (K12)', async () => {
+    const noDelay = vi.spyOn(Socket.prototype, 'setNoDelay')
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const ports = clientOf('grain')
+    await ports.admin.describe(['x'], soon())
+    expect(timers()).toBe(before)
+    expect(noDelay).toHaveBeenCalledWith(true)
+    await closeAll(ports)
   })
 
   test('a wrong password is BROKER_REFUSED', async () => {

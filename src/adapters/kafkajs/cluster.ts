@@ -197,6 +197,11 @@ export class Cluster {
   }
 }
 
+/** What a coordinator is asked through. */
+export type Coordinators = Pick<Cluster, 'coordinatorOf' | 'forgetCoordinator' | 'send'>
+/** What records are written through. */
+export type Leaders = Pick<Cluster, 'leadersOf' | 'forgetLeader' | 'send'>
+
 const ignore = () => {}
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

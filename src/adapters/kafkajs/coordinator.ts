@@ -1,7 +1,7 @@
 import { isStreamsError, messageOf, StreamsError } from '../../errors.ts'
 import type { Api, CoordinatorType } from './apis.ts'
 import { isConcurrentTransactions, isCoordinatorBusy, isCoordinatorMoved, nameOf } from './broker-errors.ts'
-import { backOff, type Cluster, within } from './cluster.ts'
+import { backOff, type Coordinators, within } from './cluster.ts'
 import { Unanswered } from './connection.ts'
 
 /** A repeatable request is given up on one socket after this time and sent again on another. */
@@ -27,7 +27,7 @@ export type Verdict<Answer> =
  * One request to the coordinator of a transactional id or a group. Answers that say "not now" or "not here" are
  * followed until the deadline; any other error code is the caller's to judge.
  */
-export const askCoordinator = async <Q, A>(cluster: Cluster, call: CoordinatorCall<Q, A>): Promise<Verdict<A>> => {
+export const askCoordinator = async <Q, A>(cluster: Coordinators, call: CoordinatorCall<Q, A>): Promise<Verdict<A>> => {
   const { api, key, type, deadlineMs } = call
   let doubtful = false
   let answered = false

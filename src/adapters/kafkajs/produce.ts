@@ -4,7 +4,7 @@ import { invariant } from '../../invariant.ts'
 import type { Appended, LogRecord, PartitionBatch, TopicPartition } from '../../runtime/ports.ts'
 import { type BrokerAddress, byTopic, type Produced, produce } from './apis.ts'
 import { isProduceRepeatable, nameOf, sessionError } from './broker-errors.ts'
-import type { Cluster } from './cluster.ts'
+import type { Leaders } from './cluster.ts'
 import { addressText, Unanswered } from './connection.ts'
 import { encodeBatch, recordBytesMax } from './record-batch.ts'
 
@@ -41,7 +41,7 @@ interface Cut extends TopicPartition {
  * A leader that moved is followed three times. Silence rejects with TRANSACTION_ABORTED: nothing is repeated that may have been appended.
  */
 export const produceAll = async (
-  cluster: Cluster,
+  cluster: Leaders,
   batches: readonly PartitionBatch[],
   options: ProduceOptions,
 ): Promise<readonly Appended[]> => {
@@ -111,7 +111,7 @@ const encodeNext = (key: string, { records, from, to }: Cut, { producerId, epoch
 }
 
 /** Sends each leader its part; resolves to those that must be sent again. Everything has been answered, or given up, when this ends. */
-const sendRound = async (cluster: Cluster, round: readonly Cut[], options: ProduceOptions): Promise<readonly Cut[]> => {
+const sendRound = async (cluster: Leaders, round: readonly Cut[], options: ProduceOptions): Promise<readonly Cut[]> => {
   const leaders = await cluster.leadersOf(round, options.deadlineMs)
   const byLeader = new Map<string, { readonly to: BrokerAddress; readonly cuts: Cut[] }>()
   round.forEach((one, i) => {
@@ -127,7 +127,7 @@ const sendRound = async (cluster: Cluster, round: readonly Cut[], options: Produ
   })
 }
 
-const sendTo = async (cluster: Cluster, to: BrokerAddress, cuts: readonly Cut[], options: ProduceOptions): Promise<readonly Cut[]> => {
+const sendTo = async (cluster: Leaders, to: BrokerAddress, cuts: readonly Cut[], options: ProduceOptions): Promise<readonly Cut[]> => {
   const { transactionalId, deadlineMs } = options
   const partitions = cuts.map(({ topic, partition, bytes }) => {
     invariant(bytes !== null, 'a batch is encoded before it is sent')
@@ -154,7 +154,7 @@ const sendTo = async (cluster: Cluster, to: BrokerAddress, cuts: readonly Cut[],
 }
 
 /** True when the batch is in the log, false when it must be sent again. */
-const settle = (cluster: Cluster, one: Cut, answer: Produced | undefined): boolean => {
+const settle = (cluster: Leaders, one: Cut, answer: Produced | undefined): boolean => {
   const at = `${one.topic}/${one.partition}`
   if (answer === undefined) throw new StreamsError('TRANSACTION_ABORTED', `the broker did not answer for the records of ${at}`)
   one.baseOffset = answer.baseOffset
@@ -164,7 +164,7 @@ const settle = (cluster: Cluster, one: Cut, answer: Produced | undefined): boole
   return false
 }
 
-const repeat = (cluster: Cluster, one: Cut, reason: string): void => {
+const repeat = (cluster: Leaders, one: Cut, reason: string): void => {
   one.repeats += 1
   cluster.forgetLeader(one)
   if (one.repeats > repeatMs.length)

@@ -3,7 +3,7 @@ import { invariant } from '../../invariant.ts'
 import type { Appended, PartitionBatch, TopicPartition, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
 import { type Api, addPartitionsToTxn, byTopic, endTxn, initProducerId } from './apis.ts'
 import { sessionError } from './broker-errors.ts'
-import { assertInTime, backOff, type Cluster } from './cluster.ts'
+import { assertInTime, backOff, type Cluster, type Coordinators, type Leaders } from './cluster.ts'
 import { askCoordinator, type Verdict } from './coordinator.ts'
 import { produceAll } from './produce.ts'
 
@@ -12,9 +12,11 @@ const unknownTopicAttempts = 8
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
+type TransactionCluster = Coordinators & Leaders & Pick<Cluster, 'speaks'>
+
 /** A producer of one epoch after the other: with KIP-890 the answer to every EndTxn brings the next one. */
 class Session implements TxnSession {
-  readonly #cluster: Cluster
+  readonly #cluster: TransactionCluster
   readonly #transactionalId: string
   readonly #batchBytesMax: number
   readonly #isClosed: () => boolean
@@ -28,7 +30,7 @@ class Session implements TxnSession {
   #closed = false
 
   constructor(
-    cluster: Cluster,
+    cluster: TransactionCluster,
     transactionalId: string,
     producer: { producerId: number; epoch: number },
     batchBytesMax: number,
@@ -162,7 +164,7 @@ const aborted = (failure: StreamsError): StreamsError =>
  * partitions, Produce to all leaders in parallel, EndTxn with an epoch bump. Never kafkajs' own producer.
  */
 export const createKafkaJsTxnLog = (
-  cluster: Cluster,
+  cluster: TransactionCluster,
   options: { readonly batchBytesMax: number; readonly onClose: () => void },
 ): TxnLog => {
   let closed = false

@@ -67,8 +67,9 @@ export class PartitionLog {
     this.#advance()
   }
 
-  /** The batches from `offset` up to the last stable offset, as many as fit into `bytesMax`, at least one. */
-  read({ offset, bytesMax }: FetchRequest): FetchedPartition {
+  /** The batches from `offset` up to the last stable offset, as many as fit into `bytesMax`, at least one; nothing beyond `highWatermark`. */
+  read({ offset, bytesMax }: FetchRequest, highWatermark = this.highWatermark): FetchedPartition {
+    const lastStableOffset = Math.min(this.lastStableOffset, highWatermark)
     if (offset < this.logStartOffset || offset > this.highWatermark) {
       throw new StreamsError(
         'LOG_TRUNCATED',
@@ -77,10 +78,10 @@ export class PartitionLog {
     }
     const slices: (readonly FetchedRecord[])[] = []
     let bytes = 0
-    let nextOffset = Math.max(offset, this.lastStableOffset)
+    let nextOffset = Math.max(offset, lastStableOffset)
     for (let i = this.#firstEndingAfter(offset); i < this.#batches.length; i++) {
       const batch = this.#batches[i] as Batch
-      if (batch.baseOffset >= this.lastStableOffset) break
+      if (batch.baseOffset >= lastStableOffset) break
       if (bytes > 0 && bytes + batch.bytes > bytesMax) {
         nextOffset = batch.baseOffset
         break
@@ -91,7 +92,7 @@ export class PartitionLog {
     }
     const [first = noRecords] = slices
     const records = slices.length <= 1 ? first : slices.flat()
-    const { topic, partition, highWatermark, lastStableOffset, logStartOffset } = this
+    const { topic, partition, logStartOffset } = this
     return { topic, partition, records, nextOffset, highWatermark, lastStableOffset, logStartOffset }
   }
 

@@ -1,4 +1,5 @@
 import type { FetchedPartition, FetchRequest, PartitionReader } from '../../runtime/ports.ts'
+import type { MemoryKafkaOptions } from './log.ts'
 import { assertInTime, partitionOf, type Topics } from './topics.ts'
 import type { Coordinator } from './transactions.ts'
 
@@ -6,13 +7,20 @@ import type { Coordinator } from './transactions.ts'
 const timerMsMax = 0x7fff_ffff
 
 /** Reads committed records. A waiting fetch answers in the turn in which something became readable. */
-export const createMemoryPartitionReader = (topics: Topics, coordinator: Coordinator): PartitionReader => {
+export const createMemoryPartitionReader = (
+  topics: Topics,
+  coordinator: Coordinator,
+  replicatedTo: MemoryKafkaOptions['replicatedTo'],
+): PartitionReader => {
   const { now } = coordinator
   const pending = new Set<() => void>()
 
   const readAll = (requests: readonly FetchRequest[]): readonly FetchedPartition[] => {
     coordinator.expire()
-    return requests.map((request) => partitionOf(topics, request).read(request))
+    return requests.map((request) => {
+      const log = partitionOf(topics, request)
+      return log.read(request, replicatedTo?.(log))
+    })
   }
 
   const anythingNew = (answers: readonly FetchedPartition[], requests: readonly FetchRequest[]) =>

@@ -14,11 +14,12 @@ import { assertRowFits } from '../../state/backend.ts'
 
 /**
  * The table of the embedded engine and of tests: DynamoDB's conditions over maps. Rows are kept as they were given, so
- * nobody may change the bytes of a row afterwards. Nothing expires: `expiresAtSeconds` is only carried along.
+ * nobody may change the bytes of a row afterwards. With `now` a row is gone as soon as it has expired; without, nothing expires:
+ * `expiresAtSeconds` is only carried along.
  */
-export function createMemoryTable(): TableBackend {
+export function createMemoryTable({ now }: { readonly now?: () => number } = {}): TableBackend {
   const tasks = createTaskItems()
-  const rows = createRows()
+  const rows = createRows(now)
   const metrics = { requests: 0, rowsRead: 0, rowsWritten: 0 }
   const counted = <T>(value: T): T => {
     metrics.requests++
@@ -122,7 +123,7 @@ interface KeySpace {
   sorted: boolean
 }
 
-function createRows() {
+function createRows(now: (() => number) | undefined) {
   const spaces = new Map<string, KeySpace>()
   let lastId: Omit<StateKey, 'key'> | undefined
   let lastSpace: KeySpace | undefined
@@ -143,19 +144,26 @@ function createRows() {
     return space
   }
 
+  const isThere = (row: StateRow | undefined): row is StateRow =>
+    row !== undefined && (now === undefined || row.expiresAtSeconds === undefined || row.expiresAtSeconds * 1000 > now())
+
   function put(row: StateRow): void {
     const space = spaceOf(row)
     const key = latin1(row.key)
-    const current = space.rows.get(key)
+    const known = space.rows.get(key)
+    const current = isThere(known) ? known : undefined
     if (current && current.seq >= row.seq) return
-    if (!current) {
+    if (!known) {
       space.keys.push(key)
       space.sorted = false
     }
     space.rows.set(key, row)
   }
 
-  const get = (key: StateKey): StateRow | undefined => spaceOf(key).rows.get(latin1(key.key))
+  const get = (key: StateKey): StateRow | undefined => {
+    const row = spaceOf(key).rows.get(latin1(key.key))
+    return isThere(row) ? row : undefined
+  }
 
   function* pages(range: StateRange): Generator<readonly StateRow[]> {
     const space = spaceOf(range)
@@ -170,7 +178,7 @@ function createRows() {
       const page: StateRow[] = []
       for (const key of keys.slice(at, at + pageRowsMax)) {
         const row = space.rows.get(key)
-        if (row && row.value !== null) page.push(row)
+        if (isThere(row) && row.value !== null) page.push(row)
       }
       if (page.length > 0) yield page
     }

@@ -1,11 +1,20 @@
 import { StreamsError } from '../../errors.ts'
 import { invariant } from '../../invariant.ts'
-import type { Appended, PartitionBatch, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
+import type { Appended, PartitionBatch, TopicPartition, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
 import { type PartitionLog, sizesOf } from './partition-log.ts'
 import { assertInTime, partitionOf, type Topics } from './topics.ts'
 
 /** Kafka's message.max.bytes, less the header of a batch. */
 const defaultRecordBytesMax = 1_048_588 - 61
+
+/** A marker that is to be written, as its transaction's end is decided. */
+export interface Marker extends TopicPartition {
+  readonly transactionalId: string
+  readonly committed: boolean
+}
+
+/** Writes a marker, or lets it be written later. */
+export type WriteMarker = (marker: Marker, write: () => void) => void
 
 interface OpenTransaction {
   readonly owner: MemorySession
@@ -19,18 +28,36 @@ export class Coordinator {
   readonly now: () => number
   readonly #owners = new Map<string, MemorySession>()
   readonly #open = new Set<OpenTransaction>()
+  readonly #writeMarker: WriteMarker
+  /** Markers that are decided and not written, by transactional id, and who waits for the last of them. */
+  readonly #unwritten = new Map<string, { markers: number; readonly waiting: (() => void)[] }>()
   closed = false
 
-  constructor(topics: Topics, now: () => number) {
+  constructor(topics: Topics, now: () => number, writeMarker: WriteMarker) {
     this.topics = topics
     this.now = now
+    this.#writeMarker = writeMarker
   }
 
-  /** Fences the id's older session and aborts what it left open. */
-  take(transactionalId: string, session: MemorySession): void {
-    const older = this.#owners.get(transactionalId)
-    if (older?.transaction !== undefined) this.end(older.transaction, false)
+  /** Fences the id's older session, aborts what it left open, and resolves when the last transaction's markers are readable (E1). */
+  async take(transactionalId: string, session: MemorySession): Promise<void> {
+    for (;;) {
+      const older = this.#owners.get(transactionalId)
+      if (older?.transaction !== undefined) {
+        this.#owners.delete(transactionalId)
+        this.end(older.transaction, false)
+      }
+      const markers = this.markersOf(transactionalId)
+      if (markers === undefined) break
+      await markers
+    }
     this.#owners.set(transactionalId, session)
+  }
+
+  /** Resolves when the markers of the id's last transaction are written; undefined where they are. */
+  markersOf(transactionalId: string): Promise<void> | undefined {
+    const unwritten = this.#unwritten.get(transactionalId)
+    return unwritten && new Promise((resolve) => unwritten.waiting.push(resolve))
   }
 
   owns(transactionalId: string, session: MemorySession): boolean {
@@ -46,7 +73,18 @@ export class Coordinator {
   end(transaction: OpenTransaction, committed: boolean): void {
     this.#open.delete(transaction)
     transaction.owner.transaction = undefined
-    for (const partition of transaction.partitions) partition.end(transaction, committed)
+    const { transactionalId } = transaction.owner
+    for (const log of transaction.partitions) {
+      const unwritten = this.#unwritten.get(transactionalId) ?? { markers: 0, waiting: [] }
+      unwritten.markers++
+      this.#unwritten.set(transactionalId, unwritten)
+      this.#writeMarker({ transactionalId, committed, topic: log.topic, partition: log.partition }, () => {
+        log.end(transaction, committed)
+        if (--unwritten.markers > 0) return
+        this.#unwritten.delete(transactionalId)
+        for (const resolve of unwritten.waiting) resolve()
+      })
+    }
   }
 
   /** When the next open transaction outlives its timeout. */
@@ -90,7 +128,9 @@ class MemorySession implements TxnSession {
     return !this.dead && this.transaction === undefined
   }
 
-  append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
+  async append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
+    // a broker says CONCURRENT_TRANSACTIONS until then
+    for (let markers = this.#markers(); markers !== undefined; markers = this.#markers()) await markers
     return this.#attempt('append', deadlineMs, () => {
       const logs = batches.map((batch) => partitionOf(this.#coordinator.topics, batch))
       const sizes = batches.map((batch) => this.#checkedSizes(batch))
@@ -124,6 +164,10 @@ class MemorySession implements TxnSession {
     this.#closed = true
   }
 
+  #markers(): Promise<void> | undefined {
+    return this.#coordinator.markersOf(this.transactionalId)
+  }
+
   async #attempt<T>(what: string, deadlineMs: number, run: () => T): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure
     invariant(!this.dead, `${this.transactionalId} is closed and cannot ${what}`)
@@ -155,14 +199,14 @@ class MemorySession implements TxnSession {
   }
 }
 
-/** Transactions over in-memory partitions: everything happens in the turn of the call, so nothing is ever unknown. */
+/** Transactions over in-memory partitions: everything but late markers happens in the turn of the call, so nothing is ever unknown. */
 export const createMemoryTxnLog = (coordinator: Coordinator): TxnLog => ({
   async open(options) {
     invariant(!coordinator.closed, 'the transaction log is closed')
     assertInTime(coordinator.now, options.deadlineMs, `open of ${options.transactionalId}`)
     coordinator.expire()
     const session = new MemorySession(coordinator, options)
-    coordinator.take(options.transactionalId, session)
+    await coordinator.take(options.transactionalId, session)
     return session
   },
   async close() {

@@ -67,8 +67,9 @@ export class PartitionLog {
     this.#advance()
   }
 
-  /** The batches from `offset` up to the last stable offset, as many as fit into `bytesMax`, at least one; nothing beyond `highWatermark`. */
-  read({ offset, bytesMax }: FetchRequest, highWatermark = this.highWatermark): FetchedPartition {
+  /** The batches from `offset` up to the last stable offset, as many as fit into `bytesMax`, at least one; nothing that is not replicated. */
+  read({ offset, bytesMax }: FetchRequest, replicatedTo = this.highWatermark): FetchedPartition {
+    const highWatermark = this.#batchEnd(replicatedTo)
     const lastStableOffset = Math.min(this.lastStableOffset, highWatermark)
     if (offset < this.logStartOffset || offset > this.highWatermark) {
       throw new StreamsError(
@@ -124,6 +125,12 @@ export class PartitionLog {
     if (stable === this.lastStableOffset) return
     this.lastStableOffset = stable
     this.wake()
+  }
+
+  /** Batches are replicated whole. */
+  #batchEnd(offset: number): number {
+    const batch = offset < this.highWatermark ? this.#batches[this.#firstEndingAfter(offset)] : undefined
+    return batch && batch.baseOffset < offset ? batch.baseOffset : offset
   }
 
   #firstEndingAfter(offset: number): number {

@@ -1,0 +1,141 @@
+import { parseArgs } from 'node:util'
+import { messageOf } from '../src/errors.ts'
+import { type AppName, appNames } from '../test/simulation/apps.ts'
+import { exhaustive } from '../test/simulation/exhaustive.ts'
+import { type RunResult, simulate } from '../test/simulation/simulation.ts'
+
+/** `npm run simulate`: the production runtime under every order of events that a seed thinks of. Exit code 1: an invariant was broken; 2: wrong arguments. */
+const usage = `Usage: npm run simulate -- [--seeds N] [--from S] [--app A] [--exhaustive]
+
+  --seeds       how many seeds. Default: 1000
+  --from        the first one; the same seed is the same run. Default: 0
+  --app         ${appNames.join(', ')}. Default: all, in turn
+  --exhaustive  instead of seeds: one fault of every kind at every call of a quiet run
+
+Prints for each app what was run, and last \`N seeds, N faults, N violations\`. A violation is told with the last steps
+before it, and with the command that replays it.`
+
+interface Request {
+  readonly help: boolean
+  readonly seeds: number
+  readonly from: number
+  readonly apps: readonly AppName[]
+  readonly exhaustive: boolean
+}
+
+const requestOf = (args: readonly string[]): Request => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      seeds: { type: 'string', default: '1000' },
+      from: { type: 'string', default: '0' },
+      app: { type: 'string' },
+      exhaustive: { type: 'boolean', default: false },
+    },
+  })
+  const whole = (name: 'seeds' | 'from', min: number): number => {
+    const number = Number(values[name])
+    if (!Number.isSafeInteger(number) || number < min) throw new Error(`--${name} is a whole number from ${min}, not ${values[name]}`)
+    return number
+  }
+  const apps = appNames.filter((name) => values.app === undefined || name === values.app)
+  if (apps.length === 0) throw new Error(`--app is one of ${appNames.join(', ')}, not ${values.app}`)
+  return { help: values.help, seeds: whole('seeds', 1), from: whole('from', 0), apps, exhaustive: values.exhaustive }
+}
+
+const columns = ['app', 'runs', 'invocations', 'commits', 'calls', 'faults', 'violations'] as const
+type Row = Record<Exclude<(typeof columns)[number], 'app'>, number>
+
+const traceLines = 60
+const lineLengthMax = 400
+const toldMax = 3
+
+/** What was run so far, by app. */
+class Tally {
+  readonly #rows = new Map<string, Row>()
+  readonly #begin = performance.now()
+  #told = performance.now()
+
+  add(app: AppName, { invocations, commits, calls, faults, violation }: RunResult): void {
+    const row = this.#rows.get(app) ?? { runs: 0, invocations: 0, commits: 0, calls: 0, faults: 0, violations: 0 }
+    this.#rows.set(app, row)
+    row.runs++
+    row.invocations += invocations
+    row.commits += commits
+    row.calls += calls
+    row.faults += [...faults.values()].reduce((sum, count) => sum + count, 0)
+    if (violation) row.violations++
+    if (performance.now() - this.#told < 10_000) return
+    this.#told = performance.now()
+    console.error(this.progress())
+  }
+
+  sum(column: keyof Row): number {
+    return [...this.#rows.values()].reduce((sum, row) => sum + row[column], 0)
+  }
+
+  progress(): string {
+    const perSecond = (this.sum('runs') / (performance.now() - this.#begin)) * 1000
+    return `${this.sum('runs')} runs, ${this.sum('violations')} violations, ${perSecond.toFixed(0)} a second`
+  }
+
+  lines(what: string): readonly string[] {
+    const cells = [columns, ...[...this.#rows].map(([app, row]) => columns.map((column) => (column === 'app' ? app : String(row[column]))))]
+    const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)))
+    const padded = (row: readonly string[]): string =>
+      row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  ')
+    return [...cells.map(padded), `${this.sum('runs')} ${what}, ${this.sum('faults')} faults, ${this.sum('violations')} violations`]
+  }
+}
+
+const tell = (what: string, { violation, trace }: RunResult, replay: string): void => {
+  if (!violation) return
+  for (const line of trace.lines(traceLines)) console.log(line.length > lineLengthMax ? `${line.slice(0, lineLengthMax)}...` : line)
+  console.log(`${what}: ${violation.invariant} is broken. ${violation.message}`)
+  console.log(`Replay: ${replay}`)
+}
+
+const runSeeds = async ({ seeds, from, apps }: Request): Promise<Tally> => {
+  const tally = new Tally()
+  for (let seed = from; seed < from + seeds; seed++) {
+    const app = apps[seed % apps.length] as AppName
+    const result = await simulate({ app, seed: String(seed) })
+    tally.add(app, result)
+    if (tally.sum('violations') <= toldMax)
+      tell(`Seed ${seed} of ${app}`, result, `npm run simulate -- --app ${app} --from ${seed} --seeds 1`)
+  }
+  return tally
+}
+
+const runExhaustive = async ({ apps }: Request): Promise<Tally> => {
+  const tally = new Tally()
+  for (const app of apps)
+    for await (const { call, blow, result } of exhaustive(app)) {
+      tally.add(app, result)
+      const what = [blow.fault, ...(blow.events ?? [])].filter(Boolean).join(', ')
+      if (tally.sum('violations') <= toldMax)
+        tell(`${what} at call ${call} of ${app}`, result, `npm run simulate -- --app ${app} --exhaustive`)
+    }
+  return tally
+}
+
+const main = async (): Promise<number> => {
+  let request: Request
+  try {
+    request = requestOf(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${messageOf(error)}\n\n${usage}`)
+    return 2
+  }
+  if (request.help) {
+    console.log(usage)
+    return 0
+  }
+  const tally = request.exhaustive ? await runExhaustive(request) : await runSeeds(request)
+  console.error(tally.progress())
+  console.log(tally.lines(request.exhaustive ? 'cases' : 'seeds').join('\n'))
+  return tally.sum('violations') > 0 ? 1 : 0
+}
+
+process.exitCode = await main()

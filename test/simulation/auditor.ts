@@ -1,0 +1,355 @@
+import type { MemoryKafka } from '../../src/adapters/memory/log.ts'
+import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from '../../src/runtime/commit-record.ts'
+import type { Trigger } from '../../src/runtime/invocation-request.ts'
+import type { Appended, LogRecord, PartitionBatch, TxnSession } from '../../src/runtime/ports.ts'
+import { Task } from '../../src/runtime/task.ts'
+import type { StateRow, TableBackend, TaskId, TaskItem } from '../../src/state/backend.ts'
+import { keyId, Rows } from '../../src/state/rows.ts'
+import type { SimulatedTask } from './process.ts'
+
+export type Invariant = 'S1' | 'S2' | 'S3' | 'L1' | 'L2'
+
+export interface Violation {
+  readonly invariant: Invariant
+  readonly message: string
+}
+
+interface AppendedBatch {
+  readonly batch: PartitionBatch
+  readonly at: Appended
+}
+
+/** What a key of a store is after the transactions that changed it. */
+interface KeyHistory {
+  readonly store: string
+  readonly key: Uint8Array
+  latest: number
+  readonly bySeq: Map<number, string>
+}
+
+interface Audited {
+  readonly task: SimulatedTask
+  readonly reference: Task
+  readonly commits: CommitRecord[]
+  readonly keys: Map<string, KeyHistory>
+  /** Of each transaction, where its records begin in the log. */
+  readonly begins: { readonly seq: number; readonly offsets: ReadonlyMap<string, number> }[]
+  readonly acknowledged: Map<string, number>
+  item: TaskItem | undefined
+}
+
+const everything = Number.MAX_SAFE_INTEGER
+const text = (bytes: Uint8Array | null): string => (bytes === null ? 'null' : Buffer.from(bytes).toString('latin1'))
+const lineOf = ({ key, value, timestamp }: Pick<LogRecord, 'key' | 'value' | 'timestamp'>): string =>
+  `${text(key)}=${text(value)}@${timestamp}`
+const printable = (line: string): string => JSON.stringify(line)
+const contentOf = ({ value, timestamp }: Pick<LogRecord, 'value' | 'timestamp'>): string =>
+  value === null ? 'null' : `${text(value)}@${timestamp}`
+const isNull = (value: string | undefined): boolean => value === 'null'
+const sameTimes = (one: unknown, other: unknown): boolean => sorted(one) === sorted(other)
+const sorted = (value: unknown): string =>
+  JSON.stringify(value, (_key, it) =>
+    it !== null && typeof it === 'object' && !Array.isArray(it)
+      ? Object.fromEntries(Object.entries(it).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : it,
+  )
+
+/**
+ * Sees every request in the moment in which it takes effect, and holds the log and the table against a task that nothing ever
+ * happens to: it takes the input that each committed transaction says to have taken, in one life, all its rows in memory.
+ */
+export class Auditor {
+  violation: Violation | undefined
+  commits = 0
+  readonly #kafka: MemoryKafka
+  readonly #table: TableBackend
+  readonly #tasks = new Map<string, Audited>()
+  readonly #byCommitTopic = new Map<string, Audited>()
+  readonly #open = new Map<TxnSession, AppendedBatch[]>()
+  /** Offsets of what the committed transactions have written, by topic and partition. */
+  readonly #written = new Map<string, string[]>()
+
+  constructor(options: {
+    readonly kafka: MemoryKafka
+    readonly table: TableBackend
+    readonly tasks: readonly SimulatedTask[]
+    readonly partitionsOf: (topic: string) => number
+    readonly nowMs: () => number
+  }) {
+    this.#kafka = options.kafka
+    this.#table = options.table
+    for (const task of options.tasks) {
+      const { plan, partition } = task
+      const reference = new Task({
+        plan,
+        partition,
+        clock: { nowMs: options.nowMs },
+        partitionsOf: options.partitionsOf,
+        rowsOf: () => new Rows(),
+      })
+      const audited = { task, reference, commits: [], keys: new Map(), begins: [], acknowledged: new Map(), item: undefined }
+      this.#tasks.set(`${plan.subTopology}/${partition}`, audited)
+      this.#byCommitTopic.set(`${plan.commitTopic}/${partition}`, audited)
+    }
+  }
+
+  fail(invariant: Invariant, message: string): void {
+    this.violation ??= { invariant, message }
+  }
+
+  itemOf(task: SimulatedTask): TaskItem | undefined {
+    return this.#of(task.plan.subTopology, task.partition).item
+  }
+
+  seqOf(task: SimulatedTask): number {
+    return this.#of(task.plan.subTopology, task.partition).commits.at(-1)?.seq ?? 0
+  }
+
+  appended(session: TxnSession, batch: PartitionBatch, at: Appended): void {
+    const batches = this.#open.get(session)
+    if (batches) batches.push({ batch, at })
+    else this.#open.set(session, [{ batch, at }])
+  }
+
+  /** EndTxn took effect. */
+  async ended(session: TxnSession, committed: boolean): Promise<void> {
+    const batches = this.#open.get(session) ?? []
+    this.#open.delete(session)
+    if (!committed) return
+    this.commits++
+    for (const { batch, at } of batches) {
+      const name = `${at.topic}/${at.partition}`
+      const lines = this.#written.get(name) ?? []
+      batch.records.forEach((record, index) => {
+        lines[at.baseOffset + index] = lineOf(record)
+      })
+      this.#written.set(name, lines)
+    }
+    const progress = batches.filter(({ at }) => this.#byCommitTopic.has(`${at.topic}/${at.partition}`))
+    const [only] = progress
+    const audited = only && this.#byCommitTopic.get(`${only.at.topic}/${only.at.partition}`)
+    const [record] = only?.batch.records ?? []
+    if (!audited || !record || progress.length > 1)
+      return this.fail('S1', `a transaction of ${batches.map(({ at }) => at.topic).join(', ')} has no commit record of its own`)
+    await this.#committed(audited, readCommitRecord(record.value, 'the commit topic'), batches)
+  }
+
+  async #committed(audited: Audited, commit: CommitRecord, batches: readonly AppendedBatch[]): Promise<void> {
+    const { name, plan } = audited.task
+    const last = audited.commits.at(-1)
+    if (commit.seq !== (last?.seq ?? 0) + 1) return this.fail('S1', `${name}: transaction ${commit.seq} follows ${last?.seq ?? 0}`)
+    if (commit.gen < (last?.gen ?? 0)) return this.fail('S1', `${name}: generation ${commit.gen} follows ${last?.gen}`)
+    const input = this.#inputOf(audited, last?.positions ?? {}, commit.positions)
+    if (!input) return
+    audited.commits.push(commit)
+    audited.begins.push({ seq: commit.seq, offsets: new Map(batches.map(({ at }) => [at.topic, at.baseOffset])) })
+    for (const { topic, records } of input) audited.reference.add(topic, records)
+    await audited.reference.process()
+    const effects = await audited.reference.commit()
+    const found = new Map<string, readonly string[]>()
+    for (const { batch } of batches) {
+      const name = `${batch.topic}/${batch.partition}`
+      const isChangelog = [...plan.changelogs.values()].includes(batch.topic)
+      for (const { headers } of isChangelog ? batch.records : []) {
+        const stamp = changelogStamp(headers)
+        if (stamp?.seq !== commit.seq || stamp.gen !== commit.gen)
+          this.fail('S1', `${name} has a record of ${stamp?.seq} in transaction ${commit.seq}`)
+      }
+      const lines = batch.records.map((record) => lineOf(isChangelog ? { ...withoutStamp(record), key: record.key } : record))
+      if (batch.topic !== plan.commitTopic) found.set(name, [...(found.get(name) ?? []), ...lines])
+    }
+    const expected = new Map<string, readonly string[]>()
+    for (const { topic, partition, records } of effects.outputs) expected.set(`${topic}/${partition}`, records.map(lineOf))
+    for (const { store, rows, log = rows } of effects.changes) {
+      const topic = plan.changelogs.get(store)
+      if (topic !== undefined && log.length > 0) expected.set(`${topic}/${audited.task.partition}`, log.map(lineOf))
+      for (const row of rows) {
+        const id = `${store}/${keyId(row.key)}`
+        const history = audited.keys.get(id) ?? { store, key: row.key, latest: 0, bySeq: new Map() }
+        audited.keys.set(id, history)
+        history.latest = commit.seq
+        history.bySeq.set(commit.seq, contentOf(row))
+      }
+    }
+    for (const at of new Set([...found.keys(), ...expected.keys()])) {
+      const [is, should] = [found.get(at) ?? [], expected.get(at) ?? []]
+      if (is.join('\n') !== should.join('\n'))
+        this.fail(
+          'S1',
+          `${name}: transaction ${commit.seq} wrote [${is.map(printable).join(' ')}] to ${at}; without faults: [${should.map(printable).join(' ')}]`,
+        )
+    }
+    if (!sameTimes(commit.times, effects.times))
+      this.fail('S1', `${name}: transaction ${commit.seq} has times ${sorted(commit.times)}; without faults: ${sorted(effects.times)}`)
+  }
+
+  /** What a transaction has taken of each source; undefined after a violation. */
+  #inputOf({ task: { name, plan, partition } }: Audited, from: Readonly<Record<string, number>>, to: Readonly<Record<string, number>>) {
+    const input = []
+    for (const topic of plan.sources.keys()) {
+      const [begin, end] = [from[topic] ?? 0, to[topic] ?? 0]
+      if (end < begin) return this.fail('S1', `${name}: the position of ${topic} falls from ${begin} to ${end}`)
+      const answer = this.#kafka.read({ topic, partition, offset: begin, bytesMax: everything })
+      if (end > answer.lastStableOffset)
+        return this.fail('S1', `${name}: the position of ${topic} is ${end}, of which ${answer.lastStableOffset} can be read`)
+      input.push({ topic, records: answer.records.filter(({ offset }) => offset < end) })
+    }
+    return input
+  }
+
+  async rowWritten(row: StateRow): Promise<void> {
+    const audited = this.#of(row.subTopology, row.partition)
+    const { name } = audited.task
+    const id = `${row.store}/${keyId(row.key)}`
+    const seq = audited.commits.at(-1)?.seq ?? 0
+    if (row.seq > seq) return this.fail('S2', `${name}: a row of transaction ${row.seq} is written, committed are ${seq}`)
+    const should = audited.keys.get(id)?.bySeq.get(row.seq)
+    if (should !== contentOf(row))
+      return this.fail(
+        'S2',
+        `${name}: ${printable(id)} is written as ${printable(contentOf(row))}; transaction ${row.seq} made it ${printable(`${should}`)}`,
+      )
+    await this.#checkKey(audited, id)
+  }
+
+  /** Up to the checkpoint nobody looks at the log any more: the table alone must say what the log says. */
+  async #checkKey(audited: Audited, id: string): Promise<void> {
+    const history = audited.keys.get(id)
+    const { checkpoint } = audited.item ?? {}
+    if (!history || history.latest > (checkpoint?.seq ?? 0)) return
+    const { plan, partition, name } = audited.task
+    const where = { subTopology: plan.subTopology, partition, gen: checkpoint?.gen ?? 0, store: history.store, key: history.key }
+    const [row] = await this.#table.get([where], everything)
+    const should = history.bySeq.get(history.latest)
+    const is = row === undefined ? 'null' : contentOf(row)
+    if (is === should && (row === undefined || row.seq === history.latest)) return
+    const what = `${name}: ${printable(id)} is ${printable(is)} of ${row?.seq}; transaction ${history.latest} made it ${printable(`${should}`)}, the checkpoint is at ${checkpoint?.seq}`
+    this.fail(isNull(should) && !isNull(is) ? 'S3' : 'S2', what)
+  }
+
+  /** A task item may have changed. */
+  async itemWritten(id: TaskId, why?: 'ring' | 'release'): Promise<void> {
+    const audited = this.#of(id.subTopology, id.partition)
+    const before = audited.item
+    const item = await this.#table.readTask(id, everything)
+    audited.item = item
+    const { name } = audited.task
+    if (!item) return
+    if (why === 'ring' && !item.lease) this.fail('L1', `${name}: a bell was rung at nobody`)
+    for (const [topic, bell] of Object.entries(before?.bells ?? {}))
+      if ((item.bells[topic] ?? -1) < bell) this.fail('L1', `${name}: the bell of ${topic} falls from ${bell} to ${item.bells[topic]}`)
+    if (why === 'release' && before?.lease && !item.lease)
+      for (const [topic, bell] of Object.entries(item.bells))
+        if ((item.checkpoint?.positions[topic] ?? 0) < bell)
+          this.fail('L1', `${name}: released at ${item.checkpoint?.positions[topic]} of ${topic}, while a bell at ${bell} stands`)
+    if (item.checkpoint && item.checkpoint !== before?.checkpoint) await this.#checkpointed(audited, before?.checkpoint?.seq ?? 0)
+    for (const topic of audited.acknowledged.keys()) this.#checkPromise(audited, topic)
+  }
+
+  async #checkpointed(audited: Audited, before: number): Promise<void> {
+    const checkpoint = audited.item?.checkpoint
+    if (!checkpoint) return
+    const { name, plan, partition } = audited.task
+    const committed = audited.commits.at(-1)?.seq ?? 0
+    if (checkpoint.seq < before) return this.fail('S2', `${name}: the checkpoint falls from ${before} to ${checkpoint.seq}`)
+    if (checkpoint.seq > committed) return this.fail('S2', `${name}: the checkpoint is at ${checkpoint.seq}, committed are ${committed}`)
+    if (checkpoint.seq > before) for (const id of audited.keys.keys()) await this.#checkKey(audited, id)
+    for (const { seq, offsets } of audited.begins) {
+      if (seq <= checkpoint.seq) continue
+      for (const [topic, end] of Object.entries(checkpoint.ends))
+        if ((offsets.get(topic) ?? end) < end)
+          this.fail('S2', `${name}: the checkpoint of ${checkpoint.seq} is behind transaction ${seq} in ${topic}`)
+    }
+    const commit = audited.commits[checkpoint.seq - 1]
+    for (const topic of plan.sources.keys()) {
+      const [is, was] = [checkpoint.positions[topic] ?? 0, commit?.positions[topic] ?? 0]
+      if (is < was) this.fail('S1', `${name}: the checkpoint of ${checkpoint.seq} has ${topic} at ${is}, its commit at ${was}`)
+      const answer = is > was ? this.#kafka.read({ topic, partition, offset: was, bytesMax: everything }) : undefined
+      if (answer && (answer.lastStableOffset < is || answer.records.some(({ offset }) => offset < is)))
+        this.fail(
+          'S1',
+          `${name}: the checkpoint of ${checkpoint.seq} has ${topic} at ${is}, but its commit only took what is before ${was}`,
+        )
+    }
+  }
+
+  /** The invocation of a delivery said that everything below its target is done. */
+  acknowledged({ plan, partition }: SimulatedTask, trigger: Trigger): void {
+    if (trigger.kind === 'tick') return
+    const audited = this.#of(plan.subTopology, partition)
+    audited.acknowledged.set(trigger.topic, Math.max(audited.acknowledged.get(trigger.topic) ?? 0, trigger.target))
+    this.#checkPromise(audited, trigger.topic)
+  }
+
+  /** L1: what was acknowledged is processed or promised, but for aborted records, which nobody will ever read. */
+  #checkPromise(audited: Audited, topic: string): void {
+    const acknowledged = audited.acknowledged.get(topic) ?? 0
+    const { item, commits, task } = audited
+    const position = Math.max(item?.checkpoint?.positions[topic] ?? 0, commits.at(-1)?.positions[topic] ?? 0)
+    const promised = Math.max(position, item?.bells[topic] ?? 0)
+    if (promised >= acknowledged) return
+    const left = this.#kafka.read({ topic, partition: task.partition, offset: promised, bytesMax: everything })
+    if (left.lastStableOffset < acknowledged || left.records.some(({ offset }) => offset < acknowledged))
+      this.fail('L1', `${task.name}: ${topic} up to ${acknowledged} was acknowledged, but only ${promised} is processed or promised`)
+  }
+
+  /** What must hold when nothing moves any more. */
+  async atRest(endOf: (topic: string, partition: number) => number): Promise<void> {
+    for (const audited of this.#tasks.values()) {
+      const { name, plan, partition } = audited.task
+      const { item } = audited
+      const seq = audited.commits.at(-1)?.seq ?? 0
+      if (item?.lease) this.fail('L1', `${name}: the lease of ${item.lease.token} is left`)
+      if ((item?.checkpoint?.seq ?? 0) !== seq)
+        this.fail('L1', `${name}: the checkpoint is at ${item?.checkpoint?.seq}, committed are ${seq}`)
+      for (const topic of plan.sources.keys()) {
+        const [is, end] = [item?.checkpoint?.positions[topic] ?? 0, endOf(topic, partition)]
+        if (is < end) this.fail('L1', `${name}: ${topic} has ${end}, processed are ${is}`)
+      }
+      for (const id of audited.keys.keys()) await this.#checkKey(audited, id)
+      await this.#checkNothingElse(audited)
+    }
+    this.#checkLogs()
+  }
+
+  async #checkNothingElse({ task: { name, plan, partition }, keys, item }: Audited): Promise<void> {
+    for (const store of plan.stores) {
+      const range = { subTopology: plan.subTopology, partition, gen: item?.checkpoint?.gen ?? 0, store: store.name }
+      for await (const page of this.#table.query(range, everything))
+        for (const { key } of page)
+          if (isNull(keys.get(`${store.name}/${keyId(key)}`)?.bySeq.get(keys.get(`${store.name}/${keyId(key)}`)?.latest ?? 0) ?? 'null'))
+            this.fail('S2', `${name}: the table has ${store.name}/${text(key)}, the log has not`)
+    }
+  }
+
+  /** What read_committed readers see is what the committed transactions wrote, at their offsets, and nothing else. */
+  #checkLogs(): void {
+    const topics = [...this.#tasks.values()].flatMap(({ task: { plan, partition } }) =>
+      [plan.commitTopic, ...plan.changelogs.values()].map((topic) => ({ topic, partition })),
+    )
+    const all = new Map(topics.map((at) => [`${at.topic}/${at.partition}`, at]))
+    for (const name of this.#written.keys()) {
+      const cut = name.lastIndexOf('/')
+      all.set(name, { topic: name.slice(0, cut), partition: Number(name.slice(cut + 1)) })
+    }
+    for (const [name, at] of all) {
+      const { records, lastStableOffset, highWatermark } = this.#kafka.read({ ...at, offset: 0, bytesMax: everything })
+      if (lastStableOffset < highWatermark) this.fail('S1', `a transaction is left open on ${name}`)
+      const is = records.map((record) => `${record.offset} ${lineOf(record)}`)
+      const should = Object.entries(this.#written.get(name) ?? []).map(([offset, line]) => `${offset} ${line}`)
+      const differs = should.findIndex((line, index) => line !== is[index])
+      const index = differs < 0 ? should.length : differs
+      if (is.length !== should.length || differs >= 0)
+        this.fail(
+          'S1',
+          `readers of ${name} see ${printable(`${is[index]}`)}, the committed transactions wrote ${printable(`${should[index]}`)}`,
+        )
+    }
+  }
+
+  #of(subTopology: string, partition: number): Audited {
+    const audited = this.#tasks.get(`${subTopology}/${partition}`)
+    if (!audited) throw new Error(`there is no task ${subTopology}/${partition}`)
+    return audited
+  }
+}

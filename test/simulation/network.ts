@@ -1,0 +1,292 @@
+import type { MemoryKafka } from '../../src/adapters/memory/log.ts'
+import { StreamsError } from '../../src/errors.ts'
+import type { Appended, FetchedPartition, PartitionBatch, PartitionReader, TxnLog, TxnSession } from '../../src/runtime/ports.ts'
+import type { StateRow, TableBackend } from '../../src/state/backend.ts'
+import type { PortCall } from '../runtime/faults.ts'
+import type { Auditor } from './auditor.ts'
+import type { Process } from './process.ts'
+
+/** A call of a port: one request, of the many that a call may need. */
+export interface Call {
+  readonly name: PortCall
+  /** What it asks for, for the trace. */
+  readonly about: () => string
+  /** Number of the call among all of the run. */
+  readonly number: number
+}
+
+/** A request that was sent and has not reached the broker or the table yet. */
+export interface Request {
+  readonly call: Call
+  readonly process: Process
+  /** What happens where it arrives. */
+  apply(): Promise<unknown>
+  answer(value: unknown): void
+  fail(error: unknown): void
+}
+
+/** What the processes and the parts that they call have in common. */
+export interface World {
+  readonly kafka: MemoryKafka
+  readonly table: TableBackend
+  readonly auditor: Auditor
+  /** Rows per request of a put; several partitions per request of a fetch, or one. */
+  readonly rowsPerPut: number
+  readonly fetchesApart: boolean
+  send(request: Request): void
+  /** Resolves when the time has passed. */
+  wait(process: Process, ms: number): Promise<void>
+  nextCall(): number
+}
+
+const never = Number.POSITIVE_INFINITY
+
+const pastDeadline = (process: Process, deadlineMs: number, what: string): StreamsError | undefined =>
+  process.nowMs() > deadlineMs ? new StreamsError('DEADLINE_EXCEEDED', `${what}: its deadline passed before it was sent`) : undefined
+
+/** Sends one request; what it does happens when the scheduler lets it arrive, and the promise ends when it lets the answer arrive. */
+const ask = <T>(
+  world: World,
+  process: Process,
+  { name, about, deadlineMs }: { readonly name: PortCall; readonly about: () => string; readonly deadlineMs: number },
+  apply: () => Promise<T>,
+): Promise<T> => {
+  // what a dead process is still told to do never happens
+  if (process.gone) return new Promise(() => undefined)
+  const late = pastDeadline(process, deadlineMs, name)
+  if (late) return Promise.reject(late)
+  return new Promise<T>((resolve, reject) => {
+    const call = { name, about, number: world.nextCall() }
+    world.send({ call, process, apply, answer: (value) => resolve(value as T), fail: reject })
+  })
+}
+
+/** A producer as its process knows it: dead after its first rejection, whatever the broker knows. */
+class RemoteSession implements TxnSession {
+  readonly #world: World
+  readonly #process: Process
+  readonly #session: TxnSession
+  #failure: unknown
+  #closed = false
+  #appended = false
+  /** Epochs begin with each transaction: what was sent for an older one is refused. */
+  #epoch = 0
+  readonly #atBroker = { epoch: 0 }
+
+  constructor(world: World, process: Process, session: TxnSession) {
+    this.#world = world
+    this.#process = process
+    this.#session = session
+  }
+
+  get dead(): boolean {
+    return this.#closed || this.#failure !== undefined
+  }
+
+  append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
+    return this.#attempt(async () => {
+      if (batches.length === 0) return []
+      this.#appended = true
+      const { auditor } = this.#world
+      const answers = batches.map((batch) =>
+        this.#ask(
+          'append',
+          deadlineMs,
+          () => `${batch.topic}/${batch.partition} x${batch.records.length}`,
+          async () => {
+            const appended = await this.#session.append([batch], never)
+            for (const at of appended) auditor.appended(this.#session, batch, at)
+            return appended
+          },
+        ),
+      )
+      return (await Promise.all(answers)).flat()
+    })
+  }
+
+  commit(deadlineMs: number): Promise<void> {
+    return this.#attempt(() => this.#end('commit', deadlineMs))
+  }
+
+  async abort(deadlineMs: number): Promise<void> {
+    if (!this.#appended) return
+    if (!this.dead) return this.#attempt(() => this.#end('abort', deadlineMs))
+    const code = this.#failure instanceof StreamsError ? this.#failure.code : undefined
+    if (this.#closed || code === 'FENCED' || code === 'OUTCOME_UNKNOWN') return
+    await this.#end('abort', deadlineMs).catch(() => undefined)
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  async #end(what: 'commit' | 'abort', deadlineMs: number): Promise<void> {
+    if (!this.#appended) throw new Error('invariant broken: a commit without an append')
+    const { auditor } = this.#world
+    await this.#ask(
+      what,
+      deadlineMs,
+      () => '',
+      async () => {
+        await this.#session[what](never)
+        this.#atBroker.epoch++
+        await auditor.ended(this.#session, what === 'commit')
+      },
+    )
+    this.#appended = false
+    this.#epoch++
+  }
+
+  #ask<T>(name: 'append' | 'commit' | 'abort', deadlineMs: number, about: () => string, apply: () => Promise<T>): Promise<T> {
+    const epoch = this.#epoch
+    return ask(this.#world, this.#process, { name, about, deadlineMs }, async () => {
+      if (epoch !== this.#atBroker.epoch) throw new StreamsError('FENCED', `${name}: the epoch is over`)
+      return apply()
+    })
+  }
+
+  async #attempt<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#closed) throw new Error('invariant broken: the session is closed')
+    try {
+      return await run()
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+}
+
+const txnLogOf = (world: World, process: Process): TxnLog => ({
+  open: async (options) => {
+    const { transactionalId, deadlineMs } = options
+    const session = await ask(world, process, { name: 'open', about: () => transactionalId, deadlineMs }, () =>
+      world.kafka.txnLog.open({ ...options, deadlineMs: never }),
+    )
+    return new RemoteSession(world, process, session)
+  },
+  close: async () => undefined,
+})
+
+const readerOf = (world: World, process: Process): PartitionReader => {
+  const { reader } = world.kafka
+  const places = (at: readonly { readonly topic: string; readonly partition: number }[]) =>
+    at.map(({ topic, partition }) => `${topic}/${partition}`).join(' ')
+  const fetch: PartitionReader['fetch'] = async (requests, { deadlineMs }) => {
+    const groups = world.fetchesApart ? requests.map((request) => [request]) : [requests]
+    const answers = groups.map((group) =>
+      ask(
+        world,
+        process,
+        { name: 'fetch', about: () => group.map((it) => `${it.topic}/${it.partition}@${it.offset}`).join(' '), deadlineMs },
+        () => reader.fetch(group, { waitMs: 0, deadlineMs: never }),
+      ),
+    )
+    return (await Promise.all(answers)).flat()
+  }
+  const isNew = (answers: readonly FetchedPartition[], requests: Parameters<PartitionReader['fetch']>[0]): boolean =>
+    answers.some(({ nextOffset }, at) => nextOffset > (requests[at]?.offset ?? 0))
+  return {
+    bounds: (partitions, deadlineMs) =>
+      ask(world, process, { name: 'bounds', about: () => places(partitions), deadlineMs }, () => reader.bounds(partitions, never)),
+    fetch: async (requests, options) => {
+      const answers = await fetch(requests, options)
+      if (options.waitMs <= 0 || requests.length === 0 || isNew(answers, requests)) return answers
+      await world.wait(process, Math.min(options.waitMs, Math.max(0, options.deadlineMs - process.nowMs())))
+      return fetch(requests, options)
+    },
+    close: async () => undefined,
+  }
+}
+
+const tableOf = (world: World, process: Process): TableBackend => {
+  const { table, auditor } = world
+  const send = <T>(name: PortCall, deadlineMs: number, about: () => string, apply: () => Promise<T>): Promise<T> =>
+    ask(world, process, { name, about, deadlineMs }, apply)
+  return {
+    ...table,
+    acquire: (task, lease, deadlineMs) =>
+      send(
+        'acquire',
+        deadlineMs,
+        () => `${task.partition} ${lease.token} ${lease.source}${lease.steal ? ' may steal' : ''}`,
+        async () => {
+          const answer = await table.acquire(task, lease, never)
+          await auditor.itemWritten(task)
+          return answer
+        },
+      ),
+    ring: (task, bell, deadlineMs) =>
+      send(
+        'ring',
+        deadlineMs,
+        () => `${bell.token} ${bell.topic} up to ${bell.target}`,
+        async () => {
+          const answer = await table.ring(task, bell, never)
+          await auditor.itemWritten(task, answer === 'rung' ? 'ring' : undefined)
+          return answer
+        },
+      ),
+    release: (task, request, deadlineMs) =>
+      send(
+        'release',
+        deadlineMs,
+        () => `${request.token} seq ${request.checkpoint?.seq}${request.handover ? ' handover' : ''}`,
+        async () => {
+          const answer = await table.release(task, request, never)
+          await auditor.itemWritten(task, answer.released && !request.handover ? 'release' : undefined)
+          return answer
+        },
+      ),
+    checkpoint: (task, checkpoint, deadlineMs) =>
+      send(
+        'checkpoint',
+        deadlineMs,
+        () => `seq ${checkpoint.seq}`,
+        async () => {
+          await table.checkpoint(task, checkpoint, never)
+          await auditor.itemWritten(task)
+        },
+      ),
+    put: async (rows, deadlineMs) => {
+      const requests: Promise<void>[] = []
+      for (let at = 0; at < rows.length; at += world.rowsPerPut) {
+        const some = rows.slice(at, at + world.rowsPerPut)
+        const about = () => some.map((row) => `${row.store}[${Buffer.from(row.key).toString('latin1')}] seq ${row.seq}`).join(' ')
+        requests.push(
+          send('put', deadlineMs, about, async () => {
+            await table.put(some, never)
+            for (const row of some) await auditor.rowWritten(row)
+          }),
+        )
+      }
+      await Promise.all(requests)
+    },
+    get: (keys, deadlineMs) =>
+      send(
+        'get',
+        deadlineMs,
+        () => `${keys[0]?.store} x${keys.length}`,
+        () => table.get(keys, never),
+      ),
+    query: async function* (range, deadlineMs) {
+      yield* await send(
+        'query',
+        deadlineMs,
+        () => range.store,
+        async () => {
+          const pages: (readonly StateRow[])[] = []
+          for await (const page of table.query(range, never)) pages.push(page)
+          return pages
+        },
+      )
+    },
+  }
+}
+
+/** The ports of one process: every call is a request, whose way there and back the scheduler decides. */
+export const remotePorts = (world: World, process: Process) => ({
+  txnLog: txnLogOf(world, process),
+  reader: readerOf(world, process),
+  table: tableOf(world, process),
+})

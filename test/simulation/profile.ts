@@ -1,0 +1,76 @@
+import { type Random, randomOf } from '../conformance/fuzz/random.ts'
+import { applies, type CallFault, callFaults, type Event, events, type Faults } from './faults.ts'
+
+/** How a run is scheduled: which of those that could go on does. */
+export type Policy = 'any' | 'oldest' | 'sticky'
+
+/** Everything that a seed decides at the start of a run: each run has a character of its own. */
+export interface Profile {
+  readonly policy: Policy
+  readonly callFaults: readonly CallFault[]
+  readonly events: readonly Event[]
+  /** Chance of a fault per request, of an event per step, and how many of both at most. */
+  readonly perCall: number
+  readonly perStep: number
+  readonly faultsMax: number
+  /** Weights of what waits elsewhere, against 1 for a request or answer of a process. */
+  readonly markers: number
+  readonly lateRequests: number
+  readonly thaw: number
+  readonly sources: number
+  /** Markers are written in the turn of the decision. */
+  readonly markersAtOnce: boolean
+  readonly rowsPerPut: number
+  readonly fetchesApart: boolean
+  readonly processes: number
+  readonly invocationMs: number
+  readonly chunkBytesMax: number
+  readonly batches: number
+  readonly recordsPerBatch: number
+}
+
+const some = <T>(random: Random, list: readonly T[]): readonly T[] => {
+  const chance = random.pick([0.15, 0.4, 0.8])
+  const chosen = list.filter(() => random.chance(chance))
+  return chosen.length > 0 ? chosen : [random.pick(list)]
+}
+
+export const profileOf = (random: Random): Profile => ({
+  policy: random.pick<Policy>(['any', 'any', 'sticky', 'sticky', 'oldest']),
+  callFaults: some(random, callFaults),
+  events: some(random, events),
+  perCall: random.pick([0, 0.02, 0.05, 0.15]),
+  perStep: random.pick([0, 0.01, 0.03, 0.08]),
+  faultsMax: random.pick([2, 4, 8, 16]),
+  markers: random.pick([0.03, 0.2, 1]),
+  lateRequests: random.pick([0.01, 0.05, 0.3]),
+  thaw: random.pick([0.005, 0.02, 0.1]),
+  sources: random.pick([0.1, 0.5, 1]),
+  markersAtOnce: random.chance(0.3),
+  rowsPerPut: random.pick([1, 1, 25]),
+  fetchesApart: random.chance(0.5),
+  processes: random.pick([2, 3]),
+  invocationMs: random.pick([60_000, 60_000, 8_000, 900_000]),
+  chunkBytesMax: random.pick([1, 1, 1_000_000]),
+  batches: random.between(2, 6),
+  recordsPerBatch: random.between(1, 4),
+})
+
+/** Without any fault and any event: what is left is who goes first. */
+export const calm = (profile: Profile): Profile => ({ ...profile, perCall: 0, perStep: 0, faultsMax: 0 })
+
+export const randomFaults = (random: Random, profile: Profile): Faults => ({
+  at: ({ call }) => {
+    if (profile.perCall === 0 || !random.chance(profile.perCall)) return undefined
+    const possible = profile.callFaults.filter((fault) => applies(fault, call.name))
+    return possible.length === 0 ? undefined : { fault: random.pick(possible) }
+  },
+})
+
+/** Independent streams of choices: that one part draws more changes nothing for the others. */
+export const streams = (seed: string) => ({
+  profile: randomOf(`${seed} profile`),
+  schedule: randomOf(`${seed} schedule`),
+  faults: randomOf(`${seed} faults`),
+  input: randomOf(`${seed} input`),
+})

@@ -1,0 +1,144 @@
+import { isStreamsError } from '../../src/errors.ts'
+import { runInvocation } from '../../src/runtime/invocation.ts'
+import type { InvocationOutcome, InvocationPorts, Trigger } from '../../src/runtime/invocation-request.ts'
+import { needsTick } from '../../src/runtime/sweep.ts'
+import type { TableBackend } from '../../src/state/backend.ts'
+import type { Random } from '../conformance/fuzz/random.ts'
+import type { Auditor } from './auditor.ts'
+import type { Process, SimulatedTask } from './process.ts'
+import type { Profile } from './profile.ts'
+import type { Schedule } from './schedule.ts'
+import { brief } from './trace.ts'
+
+/** An event source: delivers until it succeeds, never skips. */
+interface Source {
+  readonly task: SimulatedTask
+  readonly topic: string
+  acknowledged: number
+}
+
+export interface TriggersOptions {
+  readonly schedule: Schedule
+  readonly profile: Profile
+  readonly choices: Random
+  readonly auditor: Auditor
+  readonly table: TableBackend
+  readonly tasks: readonly SimulatedTask[]
+  readonly partitions: ReadonlyMap<string, number>
+  /** The processes that there are now. */
+  readonly processes: readonly Process[]
+  portsOf(process: Process): InvocationPorts
+  portsOf(process: Process): InvocationPorts
+  endOf(topic: string, partition: number): number
+  /** Whether anything went wrong so far that an invocation may fail of. */
+  wasTroubled(): boolean
+}
+
+/** Event sources and sweeper, and the invocations that they start. */
+export class Triggers {
+  invocations = 0
+  readonly #options: TriggersOptions
+  readonly #sources: readonly Source[]
+
+  constructor(options: TriggersOptions) {
+    this.#options = options
+    this.#sources = options.tasks.flatMap((task) =>
+      [...task.plan.sources.keys()]
+        .filter((topic) => task.partition < (options.partitions.get(topic) ?? 0))
+        .map((topic) => ({ task, topic, acknowledged: 0 })),
+    )
+  }
+
+  /** Starts what an event source has to deliver now, if there is something and a process for it. */
+  get delivery(): (() => void) | undefined {
+    const { choices, endOf } = this.#options
+    const due = this.#sources.filter(
+      ({ task, topic, acknowledged }) =>
+        endOf(topic, task.partition) > acknowledged && !this.#isDelivering(task, topic) && this.#free(task).length > 0,
+    )
+    if (due.length === 0) return undefined
+    return () => this.#deliver(choices.pick(due))
+  }
+
+  /** What was delivered comes again, whoever is at it. */
+  duplicate(random: Random, near?: SimulatedTask): void {
+    const sources = this.#sources.filter(
+      ({ topic, task }) => this.#options.endOf(topic, task.partition) > 0 && (near === undefined || near === task),
+    )
+    if (sources.length > 0) this.#deliver({ ...random.pick(sources), acknowledged: 0 })
+  }
+
+  tick(task: SimulatedTask): void {
+    this.#start(task, { kind: 'tick' })
+  }
+
+  async sweep(): Promise<void> {
+    const { tasks, table, schedule } = this.#options
+    for (const task of tasks) {
+      const item = await table.readTask({ subTopology: task.plan.subTopology, partition: task.partition }, schedule.nowMs)
+      if (needsTick(item, { nowMs: schedule.nowMs, partition: task.partition })) this.tick(task)
+    }
+  }
+
+  /** Who does not answer for long is given up, and its batch comes again. */
+  #isDelivering(task: SimulatedTask, topic: string): boolean {
+    return this.#options.processes.some(
+      ({ running, frozen }) => running?.task === task && running.trigger.kind === 'delivery' && running.trigger.topic === topic && !frozen,
+    )
+  }
+
+  #free({ plan }: SimulatedTask): readonly Process[] {
+    return this.#options.processes.filter((it) => it.subTopology === plan.subTopology && !it.running && !it.frozen)
+  }
+
+  #deliver({ task, topic, acknowledged }: Source): void {
+    const { choices, endOf } = this.#options
+    const end = endOf(topic, task.partition)
+    const target = choices.chance(0.25) && end > acknowledged + 1 ? choices.between(acknowledged + 1, end) : end
+    this.#start(task, { kind: 'delivery', topic, target })
+  }
+
+  #start(task: SimulatedTask, trigger: Trigger): void {
+    const { profile, choices, schedule, portsOf } = this.#options
+    const free = this.#free(task)
+    if (free.length === 0) return
+    const process = choices.pick(free)
+    process.running = { task, trigger }
+    this.invocations++
+    schedule.tell(process.name, () => `--> ${task.name}: ${trigger.kind === 'tick' ? 'tick' : `${trigger.topic} up to ${trigger.target}`}`)
+    const forMs = trigger.kind === 'tick' ? Math.min(60_000, profile.invocationMs) : profile.invocationMs
+    runInvocation({
+      ports: portsOf(process),
+      plan: task.plan,
+      partition: task.partition,
+      trigger,
+      deadlineMs: process.nowMs() + forMs,
+      memory: process.memoryOf(task),
+      chunkBytesMax: profile.chunkBytesMax,
+    }).then(
+      (outcome) => process.gone || this.#succeeded(process, { task, trigger }, outcome),
+      (error: unknown) => process.gone || this.#failed(process, task, error),
+    )
+  }
+
+  #succeeded(
+    process: Process,
+    { task, trigger }: { readonly task: SimulatedTask; readonly trigger: Trigger },
+    { result, seq, positions }: InvocationOutcome,
+  ): void {
+    process.running = undefined
+    this.#options.schedule.tell(process.name, () => `<-- ${task.name}: ${result}, seq ${seq} ${JSON.stringify(positions)}`)
+    if (trigger.kind === 'tick') return
+    const source = this.#sources.find((it) => it.task === task && it.topic === trigger.topic)
+    if (source) source.acknowledged = Math.max(source.acknowledged, trigger.target)
+    this.#options.auditor.acknowledged(task, trigger)
+  }
+
+  #failed(process: Process, task: SimulatedTask, error: unknown): void {
+    const { schedule, auditor, wasTroubled } = this.#options
+    process.running = undefined
+    schedule.tell(process.name, () => `<-- ${task.name}: failed, ${brief(error)}`)
+    if (isStreamsError(error) && error.retryable && wasTroubled()) return
+    auditor.fail('L1', `an invocation of ${task.name} failed with ${error instanceof Error ? error.stack : String(error)}`)
+  }
+}

@@ -83,6 +83,10 @@ class RemoteSession implements TxnSession {
     return this.#closed || this.#failure !== undefined
   }
 
+  get reusable(): boolean {
+    return !this.dead && !this.#appended
+  }
+
   append(batches: readonly PartitionBatch[], deadlineMs: number): Promise<readonly Appended[]> {
     return this.#attempt(async () => {
       if (batches.length === 0) return []

@@ -17,6 +17,8 @@ export interface ExecutionEnvironment {
   readonly idleSinceMs: number
   /** Highest resident memory seen, MB. */
   readonly memoryMb: number
+  /** Set where it was not done in time and is not killed at once: it must not be used again, and the promise resolves when it is to go. */
+  readonly lingering: Promise<unknown> | undefined
   /** Runs one invocation; starts the runtime if there is none. Resolves when the environment can be used again. */
   run(requestId: string, payload: string): Promise<RunResult>
   close(): Promise<void>
@@ -43,6 +45,7 @@ export async function createExecutionEnvironment(
   let closed = false
   let memoryMb = 0
   let idleSinceMs = Date.now()
+  let lingering: Promise<unknown> | undefined
   const api = await createRuntimeApi(functionArn, () => {
     idleSinceMs = Date.now()
     runtime?.freeze()
@@ -97,7 +100,10 @@ export async function createExecutionEnvironment(
     // It can be used again once it polls, or has ended: then the next invocation starts a new runtime.
     const idle = answer === 'passed' ? answer : await Promise.race([api.idle(), ended, limit.passed])
     limit.clear()
-    if (idle === 'passed') await working?.kill()
+    if (idle === 'passed' && config.lingerMs !== undefined) {
+      const { passed, clear } = timer(config.lingerMs)
+      lingering = Promise.race([passed, ended]).finally(clear)
+    } else if (idle === 'passed') await working?.kill()
     return answer === 'passed' ? { error: 'Unhandled', payload: timedOut(requestId, config.timeoutMs) } : answer
   }
 
@@ -108,6 +114,9 @@ export async function createExecutionEnvironment(
     },
     get idleSinceMs() {
       return idleSinceMs
+    },
+    get lingering() {
+      return lingering
     },
     get memoryMb() {
       return Math.max(memoryMb, runtime?.memoryMbMax ?? 0)

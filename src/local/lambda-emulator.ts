@@ -15,6 +15,11 @@ export interface LambdaFunctionConfig {
   readonly memoryMb: number
   /** Invocations at the same time; above it the answer is 429. Default: 1,000. */
   readonly reservedConcurrency?: number
+  /**
+   * A fault of tests: an environment that was not done in time is given up but lives on for so long, as one that stood still
+   * together with its clock. Default: 0, it is killed at its timeout.
+   */
+  readonly lingerMs?: number
   /** Of the first initialisation of an environment. Default: 10 s. */
   readonly initTimeoutMs?: number
   /** An environment idle for longer is replaced at its next use. Default: never. */
@@ -77,7 +82,8 @@ export function createLambdaFunction(config: LambdaFunctionConfig): LambdaFuncti
   async function run(payload: string, requestId: string): Promise<InvokeResult> {
     const environment = await take()
     const result = await environment.run(requestId, payload)
-    if (environments.has(environment)) idle.push(environment)
+    if (environment.lingering) void environment.lingering.then(() => drop(environment))
+    else if (environments.has(environment)) idle.push(environment)
     return { status: 200, requestId, environment: environment.id, memoryMbMax: environment.memoryMb, ...result }
   }
 

@@ -95,6 +95,15 @@ describe('an environment', { timeout: 30_000 }, () => {
     expect(stateOf(first.answer.pid)).toBe('gone')
   })
 
+  it('that lingers is given up at its timeout, lives on for a while, and is not used again', async () => {
+    const lambda = lambdaOf('handlers.misbehave', { timeoutMs: 1_500, lingerMs: 1_000 })
+    const first = await ask(lambda, null)
+    expect(await ask(lambda, 'hang')).toMatchObject({ error: 'Unhandled', answer: { errorType: 'Sandbox.Timedout' }, environment: 0 })
+    expect(stateOf(first.answer.pid)).not.toBe('gone')
+    expect(await ask(lambda, null)).toMatchObject({ environment: 1, coldStart: true })
+    await expect.poll(() => stateOf(first.answer.pid), { timeout: 10_000 }).toBe('gone')
+  })
+
   it('is killed above its memory', async () => {
     const lambda = lambdaOf('handlers.misbehave', { memoryMb: 256 })
     const answer = { errorType: 'Runtime.ExitError', errorMessage: 'RequestId: <id> Error: Runtime exited with error: signal: killed' }

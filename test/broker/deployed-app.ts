@@ -3,7 +3,7 @@ import { createInternalTopics } from '../../infra/handlers/topic-plan.ts'
 import { createDynamoDb } from '../../src/adapters/dynamodb/dynamodb.ts'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import type { KafkaEvent } from '../../src/lambda/index.ts'
-import { createEventSourceMapping, type EventSourceMapping } from '../../src/local/event-source-mapping.ts'
+import { createEventSourceMapping, type EventSourceMapping, type EventSourceMappingConfig } from '../../src/local/event-source-mapping.ts'
 import type { InvokeReply } from '../../src/local/invoke-reply.ts'
 import { createLambdaFunction, type LambdaFunction, type LambdaFunctionConfig } from '../../src/local/lambda-emulator.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
@@ -27,12 +27,19 @@ export interface DeployedApp {
   readonly kafka: KafkaPorts
   readonly table: TableBackend
   readonly partitionsOf: (topic: string) => number
+  /** Every topic that it reads or writes, its internal ones too. */
+  readonly topics: readonly string[]
   /** A function of its own for the sub-topology, i.e. environments of its own: as the deployed one but for `change`. */
   lambda(subTopology: string, change?: Partial<LambdaFunctionConfig>): LambdaFunction
   /** Starts the event source mappings; `invoke` is handed every event of theirs. */
-  connect(invoke: (subTopology: string, event: KafkaEvent) => Promise<InvokeReply>): Promise<void>
+  connect(
+    invoke: (subTopology: string, event: KafkaEvent) => Promise<InvokeReply>,
+    change?: Partial<EventSourceMappingConfig>,
+  ): Promise<void>
   /** Resolves when everything in the source topics was delivered and is behind the tasks' checkpoints. */
   drained(): Promise<void>
+  /** What a task still has to do, in words; empty when everything in the source topics is behind the tasks' checkpoints. */
+  unfinished(): Promise<readonly string[]>
   close(): Promise<void>
 }
 
@@ -53,10 +60,14 @@ export const deployApp = async (options: DeployedAppOptions): Promise<DeployedAp
   )
   const partitionsOf = (topic: string): number => counts.get(topic) ?? 0
 
+  const unfinished = (): Promise<readonly string[]> => unfinishedTasks({ kafka, table, sources, partitionsOf })
+
   return {
     kafka,
     table,
     partitionsOf,
+    topics: [...counts.keys()],
+    unfinished,
     lambda(subTopology, change) {
       const lambda = createLambdaFunction({
         name: `${applicationId}-${subTopology}`,
@@ -70,11 +81,12 @@ export const deployApp = async (options: DeployedAppOptions): Promise<DeployedAp
       lambdas.push(lambda)
       return lambda
     },
-    async connect(invoke) {
+    async connect(invoke, change) {
       for (const { subTopology, topic } of sources) {
         const mapping = createEventSourceMapping({
           ...{ reader: kafka.reader, admin: kafka.admin, topic, partitions: partitionsOf(topic) },
           ...{ groupId: `${applicationId}-${subTopology}-${topic}`, windowMs: 20, concurrencyMax: 1, retryDelayMs: () => 50 },
+          ...change,
           invoke: (event) => invoke(subTopology, event),
         })
         mappings.push(mapping)
@@ -83,7 +95,7 @@ export const deployApp = async (options: DeployedAppOptions): Promise<DeployedAp
     },
     async drained() {
       do for (const mapping of mappings) await mapping.idle()
-      while (!(await caughtUp({ kafka, table, sources, partitionsOf })))
+      while ((await unfinished()).length > 0)
     },
     async close() {
       // Kills what still runs, so that no mapping waits for it.
@@ -121,9 +133,8 @@ const createTopics = async (
     userTopics.map((topic) => ({ topic, partitions, config: {} })),
     soon(),
   )
-  const subTopologies = topology.subTopologies.map(({ name, sourceTopics, sinks }) => ({
-    name,
-    sourceTopics,
+  const subTopologies = topology.subTopologies.map(({ name, sourceTopics, sinks, copartitioned }) => ({
+    ...{ name, sourceTopics, copartitioned },
     sinks: sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [{ topic }])),
   }))
   const internalTopics = topology.internalTopics(applicationId)
@@ -135,15 +146,22 @@ interface Reach extends Pick<DeployedApp, 'kafka' | 'table' | 'partitionsOf'> {
   readonly sources: readonly { readonly subTopology: string; readonly topic: string }[]
 }
 
-/** Nothing is unread behind any checkpoint, and no transaction is open in a source topic. */
-const caughtUp = async ({ kafka, table, sources, partitionsOf }: Reach): Promise<boolean> => {
+/** Nothing is unread behind any checkpoint, no transaction is open in a source topic, no bell unanswered. */
+const unfinishedTasks = async ({ kafka, table, sources, partitionsOf }: Reach): Promise<readonly string[]> => {
+  const left: string[] = []
   for (const { subTopology, topic } of sources) {
     for (let partition = 0; partition < partitionsOf(topic); partition++) {
       const item = await table.readTask({ subTopology, partition }, soon())
       const offset = item?.checkpoint?.positions[topic] ?? 0
+      const where = `task ${subTopology}/${partition} at ${offset} of ${topic}`
+      const bell = item?.bells[topic] ?? 0
       const [answer] = await kafka.reader.fetch([{ topic, partition, offset, bytesMax: 1 }], { waitMs: 0, deadlineMs: soon() })
-      if (!answer || answer.records.length > 0 || answer.nextOffset < answer.highWatermark) return false
+      if (!answer || answer.records.length > 0 || answer.nextOffset < answer.highWatermark) {
+        const { lastStableOffset, highWatermark } = answer ?? {}
+        const held = item?.lease ? `, held by ${item.lease.source} until ${new Date(item.lease.expiresAtMs).toISOString()}` : ''
+        left.push(`${where}, which is readable up to ${lastStableOffset} of ${highWatermark}${held}`)
+      } else if (bell > offset) left.push(`${where}, promised up to ${bell}`)
     }
   }
-  return true
+  return left
 }

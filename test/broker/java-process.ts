@@ -8,6 +8,9 @@ export interface JavaProcess {
   /** The end of what it has printed. */
   output(): string
   signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** It stands still, with its sockets open. */
+  freeze(): void
+  thaw(): void
 }
 
 /** Starts a JVM that dies with this process, also when this process is killed with -9: a shell waits on a pipe from us and kills it. */
@@ -32,6 +35,8 @@ export const startJava = (args: readonly string[], logFile: string): JavaProcess
       if (!hasExited(child)) child.kill(signal)
       await exit
     },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
   }
 }
 

@@ -14,6 +14,8 @@ export interface KafkaOptions {
   /** Added to, or in place of, the lines of server.properties. */
   readonly settings?: Readonly<Record<string, string>>
   readonly jvm?: readonly string[]
+  /** How long a broker may take to start. Default: a minute. */
+  readonly startMsMax?: number
   /** A second listener of a single broker, for clients that come another way, e.g. authenticated or through a proxy. */
   readonly clients?: {
     readonly protocol: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
@@ -30,6 +32,9 @@ export interface RunningKafka {
   kill(broker?: number): Promise<void>
   /** Starts a killed broker again, with its data and its ports. */
   start(broker: number): Promise<void>
+  /** It stands still, with its sockets open, until `thaw`. */
+  freeze(broker: number): void
+  thaw(broker: number): void
   /** Kills all brokers and removes their data. */
   stop(): Promise<void>
 }
@@ -37,7 +42,13 @@ export interface RunningKafka {
 const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg'
 
 /** A Kafka cluster on free loopback ports: KRaft, each broker is a controller too, data in a temporary folder. */
-export const startKafka = async ({ brokers = 1, settings = {}, jvm = [], clients }: KafkaOptions = {}): Promise<RunningKafka> => {
+export const startKafka = async ({
+  brokers = 1,
+  settings = {},
+  jvm = [],
+  startMsMax = 60_000,
+  clients,
+}: KafkaOptions = {}): Promise<RunningKafka> => {
   const jars = await jarsOf('kafka')
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'))
   const ports = await freePorts(2 * brokers + 1)
@@ -65,7 +76,9 @@ export const startKafka = async ({ brokers = 1, settings = {}, jvm = [], clients
         await promisify(execFile)('java', format)
       }),
     )
-    await Promise.all(ids.map((id) => untilReady(`Kafka broker ${id}`, launch(id), () => assertListed(bootstrap[id] ?? '', brokers))))
+    await Promise.all(
+      ids.map((id) => untilReady(`Kafka broker ${id}`, launch(id), () => assertListed(bootstrap[id] ?? '', brokers), startMsMax)),
+    )
   } catch (error) {
     await stop()
     throw error
@@ -78,7 +91,9 @@ export const startKafka = async ({ brokers = 1, settings = {}, jvm = [], clients
       const killed = broker === undefined ? [...running.values()] : [running.get(broker)]
       await Promise.all(killed.map((java) => java?.signal('SIGKILL')))
     },
-    start: (broker) => untilReady(`Kafka broker ${broker}`, launch(broker), () => assertListed(bootstrap[broker] ?? '', 1)),
+    freeze: (broker) => running.get(broker)?.freeze(),
+    thaw: (broker) => running.get(broker)?.thaw(),
+    start: (broker) => untilReady(`Kafka broker ${broker}`, launch(broker), () => assertListed(bootstrap[broker] ?? '', 1), startMsMax),
   }
 }
 

@@ -10,17 +10,19 @@ const alias = Object.entries(manifest.exports).map(([door, file]) => ({
 
 /** Random scenarios that Java runs as well. */
 const javaFuzz = 'test/conformance/fuzz/java.test.ts'
+/** Three workloads on real parts that are killed and stopped. */
+const chaos = 'test/chaos/chaos.real.test.ts'
 
 export default defineConfig({
   resolve: { alias },
   test: {
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**', javaFuzz] } },
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**', javaFuzz, chaos] } },
       {
         extends: true,
         test: {
           name: 'real',
-          include: ['test/broker/**/*.test.ts', javaFuzz],
+          include: ['test/broker/**/*.test.ts', javaFuzz, chaos],
           globalSetup: ['test/broker/global-setup.ts'],
           fileParallelism: false,
           testTimeout: 60_000,

@@ -1,0 +1,4 @@
+import { streamsHandler } from 'millrace/lambda'
+import topology from './topology.ts'
+
+export const handler = streamsHandler(topology)

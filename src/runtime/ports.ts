@@ -125,7 +125,11 @@ export interface TopicDescription {
   readonly partitions: number
 }
 
-export interface GroupOffset extends TopicPartition {
+export interface PartitionOffset extends TopicPartition {
+  readonly offset: number
+}
+
+export interface GroupOffset extends PartitionOffset {
   /** The next offset to read. */
   readonly offset: number
 }
@@ -138,6 +142,12 @@ export interface TopicAdmin {
   create(topics: readonly TopicSpec[], deadlineMs: number): Promise<void>
   /** Deletes those that exist. */
   delete(topics: readonly string[], deadlineMs: number): Promise<void>
+  /** Every topic whose name begins so, in order of their names. */
+  list(prefix: string, deadlineMs: number): Promise<readonly TopicDescription[]>
+  /** Deletes the records below these offsets, which become the logs' starts. A topic that is only compacted refuses: BROKER_REFUSED. */
+  deleteRecords(below: readonly PartitionOffset[], deadlineMs: number): Promise<void>
+  /** The first offset of each partition whose record, or marker, is not older than this time; where there is none, the end. In request order. */
+  offsetsAt(partitions: readonly TopicPartition[], timestampMs: number, deadlineMs: number): Promise<readonly PartitionOffset[]>
   /** Committed offsets of a consumer group, for the partitions that have one. */
   groupOffsets(groupId: string, partitions: readonly TopicPartition[], deadlineMs: number): Promise<readonly GroupOffset[]>
   /** Plain offset commit without membership (generation -1), for event sources and lag tools. */

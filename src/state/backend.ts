@@ -47,6 +47,12 @@ export interface TableBackend {
   /** Live rows (no tombstones) of one store partition in unsigned byte order of their keys, page by page; consistent. Bounds are inclusive. */
   query(range: StateRange, deadlineMs: number): AsyncIterable<readonly StateRow[]>
 
+  /**
+   * Removes some of the rows of a key space, tombstones too, and says how many; 0: none is left. Only for a generation that no task is
+   * in any more: nothing is compared.
+   */
+  wipe(space: Omit<StateKey, 'key'>, deadlineMs: number): Promise<number>
+
   /** What was asked so far, for progress and cost. */
   readonly metrics: TableMetrics
   close(): Promise<void>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { StateRow, TableBackend, TaskId } from '../../src/state/backend.ts'
+import type { StateKey, StateRow, TableBackend, TaskId } from '../../src/state/backend.ts'
 import { type Fixture, soon } from './table-backend.fixture.ts'
 
 /** State rows: last writer wins by seq, limits, order of queries. */
@@ -7,6 +7,7 @@ export function stateRowFacts(use: Fixture): void {
   describe('a row', () => rowFacts(use))
   describe('a row too large', () => sizeFacts(use))
   describe('a query', () => queryFacts(use))
+  describe('a key space that is wiped', () => wipeFacts(use))
 }
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
@@ -200,5 +201,34 @@ function queryFacts({ table, freshTask }: Fixture): void {
     }
     expect(pages.every((length) => length > 0)).toBe(true)
     expect(found).toEqual(rows)
+  })
+}
+
+function wipeFacts({ table, freshTask }: Fixture): void {
+  const wipeAll = async (space: Omit<StateKey, 'key'>): Promise<number> => {
+    let wiped = 0
+    for (let more = -1; more !== 0; wiped += more) more = await table().wipe(space, soon())
+    return wiped
+  }
+  it('loses its rows and its tombstones, and nothing else goes', async () => {
+    const task = freshTask()
+    const old = [row(task, bytes(1), 1, bytes(1)), row(task, bytes(2), 2, null), row(task, bytes(), 3, bytes(3))]
+    const kept = [
+      row(task, bytes(1), 1, bytes(1), { gen: 1 }),
+      row(task, bytes(1), 1, bytes(1), { store: 'others' }),
+      row({ ...task, partition: 4 }, bytes(1), 1, bytes(1)),
+    ]
+    await table().put([...old, ...kept], soon())
+    expect(await wipeAll({ ...task, gen: 0, store: 'totals' })).toBe(3)
+    expect(await table().get([...old, ...kept], soon())).toEqual([undefined, undefined, undefined, ...kept])
+  })
+  it('goes page by page, and an empty one at once', async () => {
+    const task = freshTask()
+    const rows = Array.from({ length: 2_300 }, (_, at) => row(task, bytes(at >> 8, at & 255), 1, bytes(1)))
+    await table().put(rows, soon())
+    expect(await wipeAll({ ...task, gen: 0, store: 'totals' })).toBe(2_300)
+    expect(await wipeAll({ ...task, gen: 0, store: 'totals' })).toBe(0)
+    await table().put(rows.slice(0, 1), soon())
+    expect(await table().get(rows.slice(0, 1), soon())).toEqual(rows.slice(0, 1))
   })
 }

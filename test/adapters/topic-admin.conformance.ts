@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { commitValues, type KafkaHarness, linesTo, type MakeKafkaHarness, newTopic, soon, unique } from './kafka-harness.ts'
+import {
+  commitValues,
+  type KafkaHarness,
+  linesTo,
+  type MakeKafkaHarness,
+  newTopic,
+  openSession,
+  record,
+  soon,
+  unique,
+} from './kafka-harness.ts'
 
 /** What every {@link TopicAdmin} must do. */
 export const topicAdminConformance = (name: string, make: MakeKafkaHarness): void => {
@@ -62,6 +72,59 @@ export const topicAdminConformance = (name: string, make: MakeKafkaHarness): voi
       expect(await harness.ports.reader.bounds([{ topic, partition: 0 }], soon())).toEqual([
         { topic, partition: 0, logStartOffset: 0, highWatermark: 0 },
       ])
+    })
+
+    test('lists the topics whose names begin with a prefix, in order of their names', async () => {
+      const prefix = unique('app')
+      const topics = [`${prefix}-b`, `${prefix}-a`].map((topic, at) => ({ topic, partitions: at + 1, config: {} }))
+      await harness.ports.admin.create([...topics, { topic: unique('other'), partitions: 1, config: {} }], soon())
+      expect(await harness.ports.admin.list(`${prefix}-`, soon())).toEqual([
+        { topic: `${prefix}-a`, partitions: 2 },
+        { topic: `${prefix}-b`, partitions: 1 },
+      ])
+    })
+
+    test('deleted records are below the start of the log, in the partitions that are named and no other', async () => {
+      const topic = await newTopic(harness, 3)
+      for (const partition of [0, 1, 2]) await commitValues(harness, { topic, partition }, ['a', 'b'])
+      const below = [
+        { topic, partition: 2, offset: 3 },
+        { topic, partition: 0, offset: 1 },
+      ]
+      await harness.ports.admin.deleteRecords(below, soon())
+      await harness.ports.admin.deleteRecords([], soon())
+      const all = [0, 1, 2].map((partition) => ({ topic, partition }))
+      const starts = (await harness.ports.reader.bounds(all, soon())).map(({ logStartOffset }) => logStartOffset)
+      expect(starts).toEqual([1, 0, 3])
+    })
+
+    test('records of a compacted topic, and records that are not there yet, are not deleted', async () => {
+      const { admin } = harness.ports
+      const [topic, compacted] = [await newTopic(harness), unique('compacted')]
+      await admin.create([{ topic: compacted, partitions: 1, config: { 'cleanup.policy': 'compact' } }], soon())
+      await commitValues(harness, { topic: compacted, partition: 0 }, ['a'])
+      await expect(admin.deleteRecords([{ topic: compacted, partition: 0, offset: 1 }], soon())).rejects.toMatchObject({
+        code: 'BROKER_REFUSED',
+      })
+      await expect(admin.deleteRecords([{ topic, partition: 0, offset: 9 }], soon())).rejects.toMatchObject({ code: 'LOG_TRUNCATED' })
+      await expect(admin.deleteRecords([{ topic: unique('missing'), partition: 0, offset: 0 }], soon())).rejects.toMatchObject({
+        code: 'TOPIC_MISSING',
+      })
+    })
+
+    test('finds the first record that is not older than a time, and the end where there is none', async () => {
+      const topic = await newTopic(harness, 2)
+      const session = await openSession(harness, unique('writer'))
+      const records = [1_000, 3_000, 2_000].map((time) => record('a', 1_700_000_000_000 + time))
+      await session.append([{ topic, partition: 1, records }], soon())
+      await session.commit(soon())
+      const all = [1, 0].map((partition) => ({ topic, partition }))
+      const at = async (time: number) =>
+        (await harness.ports.admin.offsetsAt(all, 1_700_000_000_000 + time, soon())).map((it) => `${it.partition}@${it.offset}`)
+      expect(await at(0)).toEqual(['1@0', '0@0'])
+      expect(await at(1_001)).toEqual(['1@1', '0@0'])
+      // beyond the marker of the transaction, which has the broker's time
+      expect(await at(1e12)).toEqual(['1@4', '0@0'])
     })
 
     test('group offsets are kept by group and partition, the last commit wins', async () => {

@@ -4,6 +4,7 @@ import { ensureTable } from './ensure-table.ts'
 import { createKnownRows } from './known-rows.ts'
 import { createRequests, type DynamoDbConfig } from './requests.ts'
 import { queryRows, readRows } from './row-reads.ts'
+import { wipeRows } from './row-wipes.ts'
 import { writeRows } from './row-writes.ts'
 import { createTaskItems } from './task-item.ts'
 
@@ -41,6 +42,7 @@ export function createDynamoDb(config: DynamoDbConfig): TableBackend {
         yield page
       }
     },
+    wipe: (space, deadlineMs) => wipeRows(requests, space, deadlineMs),
     metrics: {
       get requests() {
         return requests.sent

@@ -1,4 +1,4 @@
-import type { GroupOffset, TopicPartition, TopicSpec } from '../../runtime/ports.ts'
+import type { GroupOffset, PartitionOffset, TopicPartition, TopicSpec } from '../../runtime/ports.ts'
 import { type Api, byTopic, type OfTopic, type PartitionError } from './apis.ts'
 
 export interface TopicError {
@@ -59,6 +59,38 @@ export const deleteTopics: Api<{ readonly topics: readonly string[]; readonly ti
       const answer = { topic, error: reader.int16(), message: reader.nullableString() }
       reader.tags()
       return answer
+    })
+  },
+}
+
+export const deleteRecords: Api<
+  { readonly topics: readonly OfTopic<PartitionOffset>[]; readonly timeoutMs: number },
+  readonly OfTopic<PartitionError>[]
+> = {
+  name: 'DeleteRecords',
+  key: 21,
+  versionMin: 2,
+  versionMax: 2,
+  write(writer, { topics, timeoutMs }) {
+    writer.array(topics, ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, ({ partition, offset }) => writer.int32(partition).int64(offset).noTags())
+      writer.noTags()
+    })
+    writer.int32(timeoutMs).noTags()
+  },
+  read(reader) {
+    reader.int32()
+    return reader.array(() => {
+      const topic = reader.string()
+      const partitions = reader.array(() => {
+        const partition = reader.int32()
+        reader.int64()
+        const answer = { partition, error: reader.int16() }
+        reader.tags()
+        return answer
+      })
+      reader.tags()
+      return { topic, partitions }
     })
   },
 }

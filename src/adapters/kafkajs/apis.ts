@@ -73,7 +73,8 @@ export interface TopicMetadata {
 }
 
 export const metadata: Api<
-  { readonly topics: readonly string[] },
+  /** null: all that there are. */
+  { readonly topics: readonly string[] | null },
   { readonly brokers: readonly (BrokerAddress & { readonly id: number })[]; readonly topics: readonly TopicMetadata[] }
 > = {
   name: 'Metadata',
@@ -81,7 +82,8 @@ export const metadata: Api<
   versionMin: 12,
   versionMax: 12,
   write(writer, { topics }) {
-    writer.array(topics, (topic) => writer.int64(0).int64(0).string(topic).noTags())
+    if (topics === null) writer.nullArray()
+    else writer.array(topics, (topic) => writer.int64(0).int64(0).string(topic).noTags())
     writer.boolean(false).boolean(false).noTags()
   },
   read(reader) {
@@ -233,7 +235,8 @@ export const endTxn: Api<
 }
 
 export const listOffsets: Api<
-  { readonly at: 'earliest' | 'latest'; readonly topics: readonly OfTopic<{ readonly partition: number }>[] },
+  /** A number: the first record that is not older, Unix milliseconds; the answer is -1 where there is none. */
+  { readonly at: 'earliest' | 'latest' | number; readonly topics: readonly OfTopic<{ readonly partition: number }>[] },
   { readonly topics: readonly OfTopic<PartitionError & { readonly offset: number }>[] }
 > = {
   name: 'ListOffsets',
@@ -246,7 +249,7 @@ export const listOffsets: Api<
       writer
         .int32(partition)
         .int32(-1)
-        .int64(at === 'earliest' ? -2 : -1)
+        .int64(at === 'earliest' ? -2 : at === 'latest' ? -1 : at)
         .noTags(),
     )
     writer.noTags()

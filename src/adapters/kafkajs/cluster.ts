@@ -105,8 +105,8 @@ export class Cluster {
     }
   }
 
-  /** Metadata of these topics; their leaders are remembered. */
-  async describe(topics: readonly string[], deadlineMs: number): Promise<readonly TopicMetadata[]> {
+  /** Metadata of these topics, or of all; their leaders are remembered. */
+  async describe(topics: readonly string[] | null, deadlineMs: number): Promise<readonly TopicMetadata[]> {
     const answer = await this.ask(metadata, { topics }, deadlineMs)
     const byId = new Map(answer.brokers.map(({ id, host, port }) => [id, { host, port }]))
     this.#brokers = [...byId.values()]

@@ -13,7 +13,7 @@ const readMsMax = 5_000
 type Send<P, A> = (to: BrokerAddress, topics: readonly OfTopic<P>[]) => Promise<readonly OfTopic<A & PartitionError>[]>
 
 /** Asks each partition's leader, again where the leader has moved or said nothing, and answers in request order. */
-const askLeaders = async <P extends TopicPartition, A>(
+export const askLeaders = async <P extends TopicPartition, A>(
   cluster: Cluster,
   partitions: readonly P[],
   what: string,

@@ -1,16 +1,18 @@
 import { StreamsError } from '../../errors.ts'
-import type { TopicAdmin, TopicPartition, TopicSpec } from '../../runtime/ports.ts'
-import { createTopics, deleteTopics, offsetCommit, offsetFetch, type TopicError } from './admin-apis.ts'
-import type { TopicMetadata } from './apis.ts'
+import type { PartitionOffset, TopicAdmin, TopicPartition, TopicSpec } from '../../runtime/ports.ts'
+import { createTopics, deleteRecords, deleteTopics, offsetCommit, offsetFetch, type TopicError } from './admin-apis.ts'
+import { listOffsets, type OfTopic, type TopicMetadata } from './apis.ts'
 import { nameOf, requestError } from './broker-errors.ts'
-import { assertInTime, backOff, type Cluster } from './cluster.ts'
+import { assertInTime, backOff, type Cluster, within } from './cluster.ts'
 import { askCoordinator, type CoordinatorCall } from './coordinator.ts'
+import { askLeaders } from './partition-reader.ts'
 
 const unknownTopic = 3
 const leaderMissing = 5
 const alreadyExists = 36
 /** Creating and deleting take a controller's round of replication. */
 const changeMsMax = 30_000
+const listMsMax = 5_000
 const busy = new Set([7, 41, 89])
 
 /** Topics and group offsets, asked of any broker: those of a KRaft cluster forward changes to the controller. */
@@ -96,6 +98,36 @@ export const createKafkaJsTopicAdmin = (cluster: Cluster, options: { readonly on
         assertInTime(deadlineMs, `waiting until ${topics.join(', ')} are gone`)
         await backOff(attempt)
       }
+    },
+    async list(prefix, deadlineMs) {
+      assertInTime(deadlineMs, 'list')
+      const all = await cluster.describe(null, deadlineMs)
+      const found = all.filter(({ error, topic }) => error === 0 && topic.startsWith(prefix))
+      return found
+        .map(({ topic, partitions }) => ({ topic, partitions: partitions.length }))
+        .sort((one, other) => (one.topic < other.topic ? -1 : 1))
+    },
+    async deleteRecords(below, deadlineMs) {
+      assertInTime(deadlineMs, 'deleteRecords')
+      if (below.length === 0) return
+      await askLeaders(cluster, below, 'DeleteRecords', deadlineMs, async (to, topics: readonly OfTopic<PartitionOffset>[]) => {
+        const timeoutMs = Math.max(1, Math.min(changeMsMax, deadlineMs - Date.now()))
+        return cluster.send(to, deleteRecords, { topics, timeoutMs }, within(deadlineMs, timeoutMs))
+      })
+    },
+    async offsetsAt(partitions, timestampMs, deadlineMs) {
+      assertInTime(deadlineMs, 'offsetsAt')
+      if (partitions.length === 0) return []
+      const list = (at: 'latest' | number) =>
+        askLeaders(cluster, partitions, 'ListOffsets', deadlineMs, async (to, topics: readonly OfTopic<TopicPartition>[]) => {
+          const answer = await cluster.send(to, listOffsets, { at, topics }, within(deadlineMs, listMsMax))
+          return answer.topics
+        })
+      const [ends, found] = await Promise.all([list('latest'), list(timestampMs)])
+      return partitions.map(({ topic, partition }, i) => {
+        const offset = found[i]?.offset ?? -1
+        return { topic, partition, offset: offset >= 0 ? offset : (ends[i]?.offset ?? 0) }
+      })
     },
     async groupOffsets(groupId, partitions, deadlineMs) {
       assertInTime(deadlineMs, 'groupOffsets')

@@ -97,6 +97,15 @@ export class PartitionLog {
     return { topic, partition, records, nextOffset, highWatermark, lastStableOffset, logStartOffset }
   }
 
+  /** ListOffsets by time: of the first record that is not older, or the end. */
+  offsetAt(timestampMs: number): number {
+    for (const { records } of this.#batches) {
+      const found = records.find((record) => record.offset >= this.logStartOffset && record.timestamp >= timestampMs)
+      if (found !== undefined) return found.offset
+    }
+    return this.highWatermark
+  }
+
   /** DeleteRecords: forgets the batches that end at or before `offset`, which becomes the log's start. */
   truncate(offset: number): void {
     this.logStartOffset = Math.max(this.logStartOffset, Math.min(offset, this.highWatermark))

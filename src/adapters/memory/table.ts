@@ -51,6 +51,7 @@ export function createMemoryTable({ now }: { readonly now?: () => number } = {})
         yield page
       }
     },
+    wipe: async (space) => counted(rows.wipe(space)),
     async close() {},
   }
 }
@@ -116,10 +117,10 @@ function raise(bells: TaskItem['bells'], bell: { readonly topic: string; readonl
 
 const pageRowsMax = 1000
 
-/** One key space: `keys` holds every key once, in order only while `sorted`. Rows are never removed. */
+/** One key space: `keys` holds every key once, in order only while `sorted`. */
 interface KeySpace {
   readonly rows: Map<string, StateRow>
-  readonly keys: string[]
+  keys: string[]
   sorted: boolean
 }
 
@@ -184,7 +185,15 @@ function createRows(now: (() => number) | undefined) {
     }
   }
 
-  return { put, get, pages }
+  function wipe(id: Omit<StateKey, 'key'>): number {
+    const space = spaceOf(id)
+    const gone = space.keys.slice(0, pageRowsMax)
+    for (const key of gone) space.rows.delete(key)
+    space.keys = space.keys.slice(gone.length)
+    return gone.length
+  }
+
+  return { put, get, pages, wipe }
 }
 
 /** Index of the first key at or above the bound; `above`: strictly above it. */

@@ -2,6 +2,7 @@ import { StreamsError } from '../../errors.ts'
 import type { TopicAdmin } from '../../runtime/ports.ts'
 import { assertInTime, createTopic, partitionOf, type Topics } from './topics.ts'
 
+const byTopic = (one: { readonly topic: string }, other: { readonly topic: string }): number => (one.topic < other.topic ? -1 : 1)
 const keyOf = (topic: string, partition: number) => `${topic}/${partition}`
 
 /** Topics and group offsets of an in-memory cluster. */
@@ -34,6 +35,26 @@ export const createMemoryTopicAdmin = (topics: Topics, now: () => number): Topic
         topics.delete(topic)
         for (const partition of partitions) partition.wake()
       }
+    },
+    async list(prefix, deadlineMs) {
+      assertInTime(now, deadlineMs, 'list')
+      const found = [...topics].filter(([topic]) => topic.startsWith(prefix))
+      return found.map(([topic, { partitions }]) => ({ topic, partitions: partitions.length })).sort(byTopic)
+    },
+    async deleteRecords(below, deadlineMs) {
+      assertInTime(now, deadlineMs, 'deleteRecords')
+      for (const { topic, partition, offset } of below) {
+        const log = partitionOf(topics, { topic, partition })
+        if (topics.get(topic)?.config['cleanup.policy'] === 'compact')
+          throw new StreamsError('BROKER_REFUSED', `DeleteRecords of ${topic}/${partition}: its topic is only compacted`)
+        if (offset > log.highWatermark)
+          throw new StreamsError('LOG_TRUNCATED', `offset ${offset} of ${topic}/${partition} is outside of its log`)
+        log.truncate(offset)
+      }
+    },
+    async offsetsAt(partitions, timestampMs, deadlineMs) {
+      assertInTime(now, deadlineMs, 'offsetsAt')
+      return partitions.map((at) => ({ ...at, offset: partitionOf(topics, at).offsetAt(timestampMs) }))
     },
     async groupOffsets(groupId, partitions, deadlineMs) {
       assertInTime(now, deadlineMs, 'groupOffsets')

@@ -53,6 +53,8 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const commit = readCommitRecord(last.value, `${plan.commitTopic}/${partition}@${last.offset}`)
   if (checkpoint && (commit.seq < checkpoint.seq || commit.gen < checkpoint.gen)) throw fenced('the checkpoint is newer than the log')
   const commitEnd = { [plan.commitTopic]: last.offset + 1 }
+  // nobody works on it: whoever resumes it reads the rest
+  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false }
   const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
   if (!fresh && commit.seq === checkpoint.seq)
     return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false }

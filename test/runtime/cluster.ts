@@ -113,7 +113,7 @@ export const cluster = async (topology: Topology, partitions: Readonly<Record<st
     const [answer] = await kafka.reader.fetch([{ topic, partition: 0, offset: 0, bytesMax: 1e9 }], { waitMs: 0, deadlineMs: clock.nowMs })
     return answer?.records ?? []
   }
-  return { kafka, tasks, deliver, settle, committed }
+  return { kafka, table, ports, clock, tasks, deliver, invoke, end, settle, committed }
 }
 
 const neverWaits = (reader: PartitionReader, clock: { nowMs: number }): PartitionReader => ({

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest'
+import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
+import { runReset } from '../../src/runtime/reset.ts'
+import { countsOf, resetScene } from './reset-scene.ts'
+import { strings } from './scene.ts'
+
+const lines = ['a b', 'b c', 'a a']
+
+describe('a reset of an application that goes on working', () => {
+  it.each(['before', 'after'] as const)('loses and repeats nothing where events come right %s any of its calls', async (when) => {
+    for (let at = 0, more = true; more; at += 1) {
+      const it = await resetScene(lines, { partitions: 1 })
+      await it.settle()
+      let seen = 0
+      more = false
+      const deliveries = async () => {
+        it.feed(['c d'])
+        for (const task of it.tasks) expect(await it.deliver(task)).toBe(true)
+      }
+      const disturbed = it.request({}, async (_call, run) => {
+        const now = seen++ === at
+        if (now) more = true
+        if (now && when === 'before') await deliveries()
+        const answer = await run()
+        if (now && when === 'after') await deliveries()
+        return answer
+      })
+      await runReset(disturbed)
+      await it.settle()
+      const all = more ? [...lines, 'c d'] : lines
+      const where = `${when} call ${at}`
+      expect({ where, rows: await it.rows(1), old: await it.rows(0) }).toEqual({ where, rows: countsOf(all), old: {} })
+    }
+  })
+
+  it('ends the work of an invocation that holds the task: what it commits too late is not there', async () => {
+    const it = await resetScene(lines, { partitions: 1 })
+    await it.settle()
+    const [, count] = it.tasks
+    if (!count) throw new Error('there are two tasks')
+    let resets = 0
+    for (const call of ['open', 'bounds', 'fetch', 'append', 'commit', 'put', 'release'] as const) {
+      it.feed(['c d'])
+      for (const task of it.tasks.slice(0, 1)) await it.deliver(task)
+      let done = false
+      await it.deliver(count, async (at, run) => {
+        if (at === call && !done) {
+          done = true
+          resets += 1
+          // rows that a zombie wrote after the last wipe are wiped first
+          while ((await runReset(it.request())).state !== 'new');
+        }
+        return run()
+      })
+      await it.settle()
+      const all = [...lines, ...Array.from({ length: resets }, () => 'c d')]
+      expect({ call, rows: await it.rows(resets), fold: await it.fold(resets) }).toEqual({ call, rows: countsOf(all), fold: countsOf(all) })
+    }
+    expect(resets).toBe(7)
+  })
+})
+
+describe('a reset of what was lost', () => {
+  it.each([
+    ['commit topic', 'app-words-repartition-commits'],
+    ['commit topic of a task without state', 'app-lines-commits'],
+    ['changelog', 'app-counts-changelog'],
+    ['repartition topic', 'app-words-repartition'],
+  ])('makes the %s again where it was deleted, and the application counts all of its input once more', async (_what, topic) => {
+    const it = await resetScene(lines, { partitions: 1 })
+    await it.settle()
+    await it.kafka.admin.delete([topic], it.clock.nowMs)
+    expect((await runReset(it.request())).missing).toEqual([topic])
+    await it.settle()
+    expect({ rows: await it.rows(1), fold: await it.fold(1), old: await it.rows(0) }).toEqual({
+      rows: countsOf(lines),
+      fold: countsOf(lines),
+      old: {},
+    })
+  })
+
+  it('goes on after the highest number that a changelog has where commits and table are gone', async () => {
+    const it = await resetScene(lines, { partitions: 1 })
+    await it.settle()
+    it.feed(['d'])
+    await it.settle()
+    const [, count] = it.tasks
+    if (!count) throw new Error('there are two tasks')
+    const table = it.table.readTask
+    it.table.readTask = async () => undefined
+    await it.kafka.admin.delete(['app-words-repartition-commits'], it.clock.nowMs)
+    await runReset(it.request())
+    it.table.readTask = table
+    expect(await it.commits('words-repartition')).toEqual([
+      'gen 1 seq 3 paused',
+      'gen 1 seq 4 paused app-words-repartition@9',
+      'gen 1 seq 5 app-words-repartition@9',
+    ])
+    await it.settle()
+    expect(await it.rows(1)).toEqual(countsOf([...lines, 'd']))
+  })
+})
+
+describe('a reset to the latest records', () => {
+  it('counts only what comes afterwards', async () => {
+    const it = await resetScene(lines)
+    await it.settle()
+    await runReset(it.request({ to: { kind: 'latest' } }))
+    await it.settle()
+    it.feed(['a d'])
+    await it.settle()
+    expect(await it.rows(1)).toEqual(countsOf(['a d']))
+  })
+
+  it('keeps a table whose topic is its changelog', async () => {
+    const builder = new StreamsBuilder({ 'topology.optimization': 'all' })
+    builder
+      .table('lines', { ...strings, store: 'latest' })
+      .toStream()
+      .to('totals')
+    const it = await resetScene([], { partitions: 1, topology: builder.build() })
+    const record = (key: string, value: string) => ({
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      timestamp: it.clock.nowMs,
+      headers: [],
+    })
+    it.kafka.produce([{ topic: 'lines', partition: 0, records: [record('a', '1'), record('b', '2')] }])
+    await it.settle()
+    await runReset(it.request({ to: { kind: 'latest' } }))
+    await it.settle()
+    it.kafka.produce([{ topic: 'lines', partition: 0, records: [record('a', '3')] }])
+    await it.settle()
+    const rows: string[] = []
+    for await (const page of it.table.query({ subTopology: 'lines', partition: 0, gen: 1, store: 'latest' }, it.clock.nowMs))
+      rows.push(...page.map(({ key, value }) => `${Buffer.from(key)}=${Buffer.from(value ?? [])}`))
+    expect(rows).toEqual(['a=3', 'b=2'])
+  })
+})
+
+describe('a reset to where the tasks are', () => {
+  it('empties the stores, and reads nothing again and leaves nothing out', async () => {
+    const it = await resetScene(lines, { partitions: 1 })
+    await it.settle()
+    it.feed(['x y'])
+    const [split] = it.tasks
+    if (split) await it.deliver(split)
+    it.feed(['z'])
+    await runReset(it.request({ to: { kind: 'current' } }))
+    await it.settle()
+    expect(await it.rows(1)).toEqual(countsOf(['x y z']))
+  })
+})

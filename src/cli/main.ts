@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { messageOf, StreamsError } from '../errors.ts'
 import { describe } from './describe.ts'
 import { query } from './query.ts'
+import { reset } from './reset.ts'
 import { start } from './start.ts'
 
 const program = new Command('millrace')
@@ -37,6 +38,22 @@ cluster(program.command('query'))
   .argument('<store>', 'the store')
   .argument('<key>', 'the key, as text')
   .action(query)
+
+cluster(program.command('reset'))
+  .description('empty the stores of an app and let it read its input again: says what it would do, and with --execute does it')
+  .argument('<app>', 'a folder of functions/')
+  .option('--to-earliest', 'from the first record (default)')
+  .option('--to-latest', 'from the end')
+  .option('--to-current', 'from where it is')
+  .option('--to-datetime <time>', 'from the first record that is not older, e.g. 2026-03-01T12:00:00Z')
+  .option('--to-offset <topic:partition:offset>', 'of one partition, once for each', (at: string, all: readonly string[] = []) => [
+    ...all,
+    at,
+  ])
+  .option('--input-topics <topic,...>', 'only these; the others stay where they are (default: all that the app does not write itself)')
+  .option('--dry-run', 'change nothing (default)')
+  .option('--execute', 'do it; a run that died is finished by the next one')
+  .action(reset)
 
 program
   .command('describe')

@@ -156,10 +156,13 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
         fn.sub.sourceTopics.map((it) => topicName(it, applicationId)).map((topic) => ({ topic, mapping: mappingOf(fn, topic) })),
       )
       await Promise.all(mappings.map(({ mapping }) => mapping.start()))
-      tick = setInterval(() => {
+      const ring = () => {
         for (const fn of functions) void fn.invoke({ source: 'millrace.tick' })
-      }, tickMs)
+      }
+      tick = setInterval(ring, tickMs)
       tick.unref()
+      // what was promised before, by another process or by a reset
+      ring()
     },
     drained: async () => {
       const drain = async (): Promise<void> => {

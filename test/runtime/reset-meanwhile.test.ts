@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { runReset } from '../../src/runtime/reset.ts'
+import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { countsOf, resetScene } from './reset-scene.ts'
 import { strings } from './scene.ts'
 
@@ -33,18 +34,21 @@ describe('a reset of an application that goes on working', () => {
     }
   })
 
-  it('ends the work of an invocation that holds the task: what it commits too late is not there', async () => {
+  it.each([
+    ['that has just begun', () => createTaskMemory(), ['open', 'bounds', 'fetch', 'append', 'commit', 'put', 'release']],
+    ['with a warm session', undefined, ['fetch', 'put', 'checkpoint']],
+  ] as const)('ends the work of an invocation %s: what it commits too late is not there', async (_what, memory, calls) => {
     const it = await resetScene(lines, { partitions: 1 })
     await it.settle()
     const [, count] = it.tasks
     if (!count) throw new Error('there are two tasks')
     let resets = 0
-    for (const call of ['open', 'bounds', 'fetch', 'append', 'commit', 'put', 'release'] as const) {
+    for (const [at, call] of calls.entries()) {
       it.feed(['c d'])
       for (const task of it.tasks.slice(0, 1)) await it.deliver(task)
       let done = false
-      await it.deliver(count, async (at, run) => {
-        if (at === call && !done) {
+      await it.deliver({ ...count, memory: memory?.() ?? count.memory }, async (now, run) => {
+        if (now === call && !done) {
           done = true
           resets += 1
           // rows that a zombie wrote after the last wipe are wiped first
@@ -53,10 +57,10 @@ describe('a reset of an application that goes on working', () => {
         return run()
       })
       await it.settle()
-      const all = [...lines, ...Array.from({ length: resets }, () => 'c d')]
+      const all = [...lines, ...Array.from({ length: at + 1 }, () => 'c d')]
       expect({ call, rows: await it.rows(resets), fold: await it.fold(resets) }).toEqual({ call, rows: countsOf(all), fold: countsOf(all) })
     }
-    expect(resets).toBe(7)
+    expect(resets).toBe(calls.length)
   })
 })
 

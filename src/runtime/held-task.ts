@@ -16,6 +16,8 @@ export interface HeldTask extends InvocationRequest {
   /** As ACQUIRE returned it; undefined where there is no lease: only over a warm session (protocol §7, C'). */
   readonly item: TaskItem | undefined
   readonly stats: InvocationStats
+  /** FENCE, where it was begun together with ACQUIRE. */
+  readonly early: Promise<TxnSession> | undefined
 }
 
 const pollMs = 2_000
@@ -24,7 +26,7 @@ export type Ended = Pick<InvocationOutcome, 'result' | 'seq' | 'positions'>
 
 /** Under the lease, or over a warm session: FENCE and SYNC unless it is warm, chunks, RELEASE. Undefined: the lease was lost, or is needed: acquire. */
 export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
-  const { session, openedMs, log, warm, ...begun } = await begin(held)
+  const { session, openedMs, log, warm, input, ...begun } = await begin(held)
   let { task } = begun
   try {
     if (log.commit.paused) {
@@ -41,8 +43,9 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     const flush = createFlush(held, log.commit.gen, log.tail)
     await held.globals?.refresh(held.deadlineMs)
     const chunks = createChunks(held, { session, task, progress, flush })
-    return await work(held, { session, openedMs, task, progress, flush, chunks, begunAt: log.commit.seq })
+    return await work(held, { session, openedMs, task, progress, flush, chunks, begunAt: log.commit.seq, input })
   } finally {
+    await input?.read.catch(() => undefined)
     if (held.memory.kept?.session !== session) {
       session.close()
       task?.close()
@@ -57,6 +60,23 @@ interface Begun {
   readonly warm: boolean
   /** A kept one that stands exactly where the log does. */
   readonly task: Task | undefined
+  /** What the checkpoint's positions have to read. */
+  readonly input?: EarlyInput | undefined
+}
+
+interface EarlyInput {
+  readonly from: Readonly<Record<string, number>>
+  readonly read: Promise<readonly FetchedPartition[]>
+}
+
+/** READ while SYNC is under way: of use if the log ends at the checkpoint, as it does unless somebody died before the flush. */
+const readEarly = (held: HeldTask): EarlyInput | undefined => {
+  const from = held.item?.checkpoint?.positions
+  if (!from || [...held.plan.sources.keys()].some((topic) => from[topic] === undefined)) return undefined
+  const read = readInput(held, from, 0)
+  // its error counts where it is used
+  read.catch(() => undefined)
+  return { from, read }
 }
 
 /** The warm session and its task; or FENCE, SYNC, and the kept task if nobody has committed since. */
@@ -70,11 +90,12 @@ const begin = async (held: HeldTask): Promise<Begun> => {
   kept?.session.close()
   let session: TxnSession | undefined
   try {
-    session = await fence(held)
-    const log = await sync({ ...held, checkpoint: item?.checkpoint })
+    session = await (held.early ?? fence(held))
+    const input = readEarly(held)
+    const log = await sync({ ...held, checkpoint: item?.checkpoint }).finally(() => input?.read.catch(() => undefined))
     const task = kept?.commit.gen === log.commit.gen && kept.commit.seq === log.commit.seq ? kept.task : undefined
     if (!task) kept?.task.close()
-    return { session, openedMs, log, warm: false, task }
+    return { session, openedMs, log, warm: false, task, input }
   } catch (error) {
     session?.close()
     kept?.task.close()
@@ -110,6 +131,8 @@ interface Work {
   readonly chunks: Chunks
   /** Number of the last commit before. */
   readonly begunAt: number
+  /** Until it was used. */
+  input: EarlyInput | undefined
 }
 
 const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
@@ -119,7 +142,7 @@ const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
     try {
       for (;;) {
         late = chunks.late
-        const read = late || (chunks.drained && reached(held, progress, chunks.ahead)) ? [] : await readInput(held, chunks.ahead, 0)
+        const read = late || (chunks.drained && reached(held, progress, chunks.ahead)) ? [] : await readNext(held, at)
         if (!read.some((it) => it.records.length > 0) && (late || !task.wallClockIsDue)) {
           chunks.pass(read)
           break
@@ -203,7 +226,7 @@ const checkedError = async (held: HeldTask, { session, progress, chunks }: Work,
   return error
 }
 
-const fence = ({ ports, plan, partition, deadlineMs }: HeldTask): Promise<TxnSession> =>
+export const fence = ({ ports, plan, partition, deadlineMs }: InvocationRequest): Promise<TxnSession> =>
   ports.txnLog.open({
     transactionalId: `${plan.applicationId}.${plan.subTopology}.${partition}`,
     transactionTimeoutMs: Math.max(1_000, Math.min(deadlineMs - ports.clock.nowMs() + 5_000, 900_000)),
@@ -237,6 +260,15 @@ const readInput = (held: HeldTask, positions: Readonly<Record<string, number>>, 
 const reached = ({ trigger }: HeldTask, { bells }: Progress, positions: Readonly<Record<string, number>>): boolean => {
   const targets = trigger.kind === 'delivery' ? [...Object.entries(bells), [trigger.topic, trigger.target] as const] : Object.entries(bells)
   return targets.every(([topic, target]) => (positions[topic] ?? target) >= target)
+}
+
+/** What was read early, if it was from there; else what there is now. */
+const readNext = (held: HeldTask, at: Work): Promise<readonly FetchedPartition[]> => {
+  const { ahead } = at.chunks
+  const { input } = at
+  at.input = undefined
+  const fits = input !== undefined && Object.entries(ahead).every(([topic, offset]) => input.from[topic] === offset)
+  return fits ? input.read : readInput(held, ahead, 0)
 }
 
 const ownReached = ({ trigger }: HeldTask, { positions }: Progress): boolean =>

@@ -1,6 +1,6 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
 import type { TaskItem } from '../state/backend.ts'
-import { type Ended, holdTask } from './held-task.ts'
+import { type Ended, fence, holdTask } from './held-task.ts'
 import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
 import { isWarm } from './task-memory.ts'
 
@@ -20,12 +20,21 @@ export const runInvocation = async (request: InvocationRequest): Promise<Invocat
   let alone = needsNoLease(request)
   const before = alone ? doneBefore(request) : undefined
   if (before) return { ...stats, ...before }
+  let early = alone || !fencesEarly(request) ? undefined : fence(request)
+  // told under the lease
+  early?.catch(() => undefined)
   for (let attempt = 1; ; attempt++) {
-    const lease = alone ? undefined : await acquire(request, token, maySteal)
-    if (lease && !lease.won) return { ...stats, ...lease.ended }
+    const lease = alone ? undefined : await acquire(request, token, maySteal).finally(() => early?.catch(() => undefined))
+    if (lease && !lease.won) {
+      await early?.then(
+        (session) => session.close(),
+        () => undefined,
+      )
+      return { ...stats, ...lease.ended }
+    }
     if (lease) maySteal = false
     try {
-      const ended = await holdTask({ ...request, token, item: lease?.item, stats })
+      const ended = await holdTask({ ...request, token, item: lease?.item, stats, early })
       if (ended) return { ...stats, ...ended }
     } catch (error) {
       request.memory.forget()
@@ -33,8 +42,16 @@ export const runInvocation = async (request: InvocationRequest): Promise<Invocat
       request.ports.log({ level: 'warn', message: 'starting over', attempt, code: error.code, reason: error.message, ...taskIdOf(request) })
     }
     alone = false
+    early = undefined
   }
 }
+
+/**
+ * ACQUIRE and FENCE at once (protocol §6) where nobody but a tick could hold the task: whoever loses the lease has fenced its holder, which
+ * is safe, but work done twice.
+ */
+const fencesEarly = ({ plan, trigger, memory: { kept }, ports }: InvocationRequest): boolean =>
+  trigger.kind === 'delivery' && plan.sources.size === 1 && !(kept && isWarm(kept, { item: undefined, nowMs: ports.clock.nowMs() }))
 
 /**
  * A warm session is enough (protocol §7, C') where no other source and no clock comes between: whoever else commits fences it, and then the

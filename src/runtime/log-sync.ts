@@ -1,11 +1,11 @@
-import { StreamsError } from '../errors.ts'
+import { isStreamsError, StreamsError } from '../errors.ts'
 import type { Checkpoint } from '../state/backend.ts'
 import { keyId, type Row } from '../state/rows.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
-import type { FetchedRecord, PartitionReader } from './ports.ts'
+import type { FetchedPartition, FetchedRecord, PartitionReader } from './ports.ts'
 import { loggedRow, sourceRowIn } from './task-stores.ts'
 
 /** A row of the log's tail with the transaction that wrote it. */
@@ -123,7 +123,10 @@ const readLog = async (
     expires = false,
   }: { readonly since: number | undefined; readonly until?: number; readonly last?: number; readonly expires?: boolean },
 ): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number }> => {
-  const [bounds] = await reader.bounds([{ topic, partition }], deadlineMs)
+  const read = async (from: number): Promise<FetchedPartition | undefined> =>
+    (await reader.fetch([{ topic, partition, offset: from, bytesMax }], { waitMs: 100, deadlineMs }))[0]
+  const early = since === undefined || last === 0 ? undefined : read(since - last).catch(outside)
+  let [[bounds], first] = await Promise.all([reader.bounds([{ topic, partition }], deadlineMs), early])
   const [start, end] = [bounds?.logStartOffset ?? 0, Math.min(bounds?.highWatermark ?? 0, until)]
   if (since !== undefined && since > end) {
     throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} ends at ${end}, before the checkpoint's ${since}`)
@@ -134,13 +137,20 @@ const readLog = async (
   const records: FetchedRecord[] = []
   let offset = Math.max(start, since === undefined ? start : since - last)
   while (offset < end) {
-    const [answer] = await reader.fetch([{ topic, partition, offset, bytesMax }], { waitMs: 100, deadlineMs })
+    // asked together with the bounds, it may end before them
+    const answer = first && offset === (since ?? 0) - last ? first : await read(offset)
+    first = undefined
     if (!answer) break
     for (const record of answer.records) if (record.offset < end) records.push(record)
     if (answer.highWatermark >= end && answer.lastStableOffset < end) throw fenced(`a transaction is open on ${topic}/${partition}`)
     offset = answer.nextOffset
   }
   return { records, end }
+}
+
+/** The bounds tell why. */
+const outside = (error: unknown): undefined => {
+  if (!isStreamsError(error, 'LOG_TRUNCATED')) throw error
 }
 
 /** What a record of a store's changelog is in its table. */

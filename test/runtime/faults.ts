@@ -116,3 +116,25 @@ export const noting = (calls: PortCall[]): Around => {
     return run()
   }
 }
+
+/** Writes down the calls by rounds: those of one round were asked before any of them was answered. */
+export const inRounds = (rounds: PortCall[][]): Around => {
+  let open: { readonly calls: PortCall[]; readonly over: Promise<void> } | undefined
+  return async (call, run) => {
+    if (!open) {
+      const calls: PortCall[] = []
+      rounds.push(calls)
+      const over = new Promise<void>((resolve) => {
+        setImmediate(() => {
+          open = undefined
+          calls.sort()
+          resolve()
+        })
+      })
+      open = { calls, over }
+    }
+    open.calls.push(call)
+    await open.over
+    return run()
+  }
+}

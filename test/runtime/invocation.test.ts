@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
-import { meanwhile, noting, type PortCall } from './faults.ts'
+import { inRounds, meanwhile, noting, type PortCall } from './faults.ts'
 import { counting, record, row, scene, startMs, strings, textOf } from './scene.ts'
 
 const task = { subTopology: 'words', partition: 0 }
@@ -25,14 +25,24 @@ describe('a delivery', () => {
     })
   })
 
-  it('asks in the order of the protocol: lease, fence, log, input, transaction, commit, flush, release', async () => {
-    const calls: PortCall[] = []
+  it('asks in the order of the protocol, and at once what does not depend on each other', async () => {
+    const rounds: PortCall[][] = []
     const it = await scene()
     it.feed('words', record('a'))
     await it.run()
     it.feed('words', record('a'))
-    await it.run({ around: noting(calls) })
-    expect(calls).toEqual([...['acquire', 'open', 'bounds', 'fetch', 'fetch', 'get'], ...['append', 'commit', 'put', 'release']])
+    await it.run({ around: inRounds(rounds) })
+    expect(rounds).toEqual([['acquire', 'open'], ['bounds', 'fetch', 'fetch'], ...[['get'], ['append'], ['commit'], ['put'], ['release']]])
+  })
+
+  it('of a task with several sources takes the lease first: whoever holds it is not fenced by one who loses', async () => {
+    const builder = new StreamsBuilder()
+    builder.stream(['words', 'more'], strings).groupByKey().count({ store: 'counts' })
+    const rounds: PortCall[][] = []
+    const it = await scene({ topology: builder.build(), topics: { words: 1, more: 1 } })
+    it.feed('words', record('a'))
+    await it.run({ around: inRounds(rounds) })
+    expect(rounds.slice(0, 2)).toEqual([['acquire'], ['open']])
   })
 
   it('writes the commit record with positions and times, and stamps changelog and outputs with its transaction', async () => {
@@ -76,12 +86,12 @@ describe('a delivery', () => {
     const it = await scene()
     it.feed('words', record('a'), record('b'))
     await it.run()
-    const calls: PortCall[] = []
-    expect(await it.run({ around: noting(calls) })).toEqual({
+    const rounds: PortCall[][] = []
+    expect(await it.run({ around: inRounds(rounds) })).toEqual({
       ...{ result: 'done', seq: 1, positions: { words: 2 } },
       ...{ transactions: 0, recordsRead: 0, recordsWritten: 0, rowsWritten: 0 },
     })
-    expect(calls).toEqual(['acquire', 'open', 'bounds', 'fetch', 'fetch', 'release'])
+    expect(rounds).toEqual([['acquire', 'open'], ['bounds', 'fetch', 'fetch'], ['release']])
     expect(await it.commits()).toHaveLength(1)
   })
 

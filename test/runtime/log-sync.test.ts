@@ -73,7 +73,7 @@ const checkpoint = (seq: number, end: number, gen = 0): Checkpoint => ({
 it('reads the commit topic alone when the checkpoint is as new', async () => {
   expect(await sync({ [commits]: [{ records: [committed(1), committed(2)] }] }, checkpoint(2, 7))).toEqual({
     ...{ commit: commit(2), rows: [], rebuilt: false, ends: { [commits]: 2, [changelog]: 7 } },
-    asked: [`bounds ${commits}`, `fetch ${commits} 1`],
+    asked: [`fetch ${commits} 1`, `bounds ${commits}`],
   })
 })
 
@@ -86,7 +86,7 @@ it('asks for the changelogs only after the commit topic, each from its own offse
     ),
   ).toEqual({
     ...{ commit: commit(3), rows: ['a=null seq 3', 'b=1 seq 2'], rebuilt: false, ends: { [commits]: 3, [changelog]: 4 } },
-    asked: [`bounds ${commits}`, `fetch ${commits} 0`, `bounds ${changelog}`, `fetch ${changelog} 1`],
+    asked: [`fetch ${commits} 0`, `bounds ${commits}`, `bounds ${changelog}`, `fetch ${changelog} 1`],
   })
 })
 
@@ -115,7 +115,7 @@ it('reads a table whose source topic is its changelog from there: what was commi
   const logs = { [commits]: [{ records: [committed(1), committed(5)] }], words: [{ records: words, lastStableOffset: 5 }] }
   expect(await sync(logs, checkpoint(1, 0), reused)).toEqual({
     ...{ commit: commit(5), rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: false, ends: { [commits]: 2 } },
-    asked: [`bounds ${commits}`, `fetch ${commits} 0`, 'bounds words', 'fetch words 1'],
+    asked: [`fetch ${commits} 0`, `bounds ${commits}`, 'bounds words', 'fetch words 1'],
   })
   expect(await sync(logs, undefined, reused)).toMatchObject({ rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: true })
 })
@@ -130,7 +130,7 @@ it('of a task that never committed is at transaction 0, with nothing to read', a
 it('fetches again while the broker lags behind the end that it listed (R2)', async () => {
   const lagging = { records: [committed(1)], highWatermark: 1, lastStableOffset: 1 }
   const { asked, commit: last } = await sync({ [commits]: [lagging, { records: [committed(1), committed(2)] }] }, checkpoint(2, 0))
-  expect({ asked, seq: last.seq }).toEqual({ asked: [`bounds ${commits}`, `fetch ${commits} 1`, `fetch ${commits} 1`], seq: 2 })
+  expect({ asked, seq: last.seq }).toEqual({ asked: [`fetch ${commits} 1`, `bounds ${commits}`, `fetch ${commits} 1`], seq: 2 })
 })
 
 it.each([

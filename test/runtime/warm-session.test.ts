@@ -97,7 +97,7 @@ describe('a session is not warm any more', () => {
     await it.run({ memory: createTaskMemory(), around: noting([]) })
     it.feed('words', record('a'))
     await it.run()
-    expect(it.calls.slice(0, 4)).toEqual(['acquire', 'open', 'bounds', 'fetch'])
+    expect(it.calls.slice(0, 2).sort()).toEqual(['acquire', 'open'])
     expect(await it.totals()).toEqual(['a=1', 'a=2', 'a=3'])
   })
 
@@ -106,7 +106,7 @@ describe('a session is not warm any more', () => {
     it.clock.nowMs += 12 * hourMs
     it.feed('words', record('a'))
     await it.run()
-    expect(it.calls.slice(0, 4)).toEqual(['acquire', 'open', 'bounds', 'fetch'])
+    expect(it.calls.slice(0, 2).sort()).toEqual(['acquire', 'open'])
     expect(await it.totals()).toEqual(['a=1', 'a=2'])
   })
 

@@ -165,8 +165,8 @@ const foreignKeyJoin: Workload = {
         const totals = new Map<string, { count: number; sum: number }>()
         for (const [key, order] of rows.orders) {
           const [, id = '', amount] = order?.split(' ') ?? []
-          const customer = rows.customers.get(id)
-          if (!order || !customer) continue
+          if (!order) continue
+          const customer = rows.customers.get(id) ?? '- nowhere'
           overview.set(key, `${order} ${customer}`)
           const region = customer.split(' ')[1] ?? ''
           const total = totals.get(region) ?? { count: 0, sum: 0 }

@@ -10,13 +10,13 @@ export interface RunningDynamoDb {
 }
 
 /** DynamoDB Local on a free loopback port, in memory. Any credentials and any region fit. */
-export const startDynamoDbLocal = async (): Promise<RunningDynamoDb> => {
+export const startDynamoDbLocal = async (jvm: readonly string[] = []): Promise<RunningDynamoDb> => {
   const jars = await jarsOf('dynamodb')
   const folder = await mkdtemp(join(tmpdir(), 'millrace-dynamodb-'))
   const [port] = await freePorts(1)
   const main = 'software.amazon.dynamodb.services.local.main.ServerRunner'
   const classPath = [`-Djava.library.path=${jars}`, '-cp', join(jars, '*')]
-  const args = ['-Xmx512m', ...classPath, main, '-inMemory', '-disableTelemetry', '-port', String(port)]
+  const args = ['-Xmx512m', ...jvm, ...classPath, main, '-inMemory', '-disableTelemetry', '-port', String(port)]
   const java = startJava(args, join(folder, 'output.log'))
   const endpoint = `http://127.0.0.1:${port}`
   const stop = async () => {

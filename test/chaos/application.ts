@@ -57,7 +57,7 @@ export interface Judgement {
   readonly recordsOut: number
 }
 
-const feedMs = 200
+const feedMs = 300
 const tickMs = 5_000
 const overlapShare = 0.04
 const duplicateShare = 0.03

@@ -13,6 +13,8 @@ export interface Brokers {
 }
 
 export const brokerCount = 3
+/** For JVMs that run for minutes: what pays off later only costs. */
+export const shortLived = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
 export const startBrokers = async (): Promise<Brokers> => {
   const settings = {
@@ -20,9 +22,7 @@ export const startBrokers = async (): Promise<Brokers> => {
     'auto.leader.rebalance.enable': 'true',
     'leader.imbalance.check.interval.seconds': '5',
   }
-  // they start often and run for minutes: what pays off later only costs
-  const jvm = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
-  const kafka = await startKafka({ brokers: brokerCount, settings, jvm, startMsMax: patienceMs })
+  const kafka = await startKafka({ brokers: brokerCount, settings, jvm: shortLived, startMsMax: patienceMs })
   const cluster = new Cluster(kafka.bootstrap.map(addressOf), { clientId: 'chaos', ssl: null, sasl: null })
   return {
     kafka,

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startDynamoDbLocal } from '../broker/dynamodb.ts'
 import { randomOf } from '../conformance/fuzz/random.ts'
 import { type Application, deployApplication, type Judgement } from './application.ts'
-import { type Brokers, brokerCount, startBrokers } from './brokers.ts'
+import { type Brokers, brokerCount, shortLived, startBrokers } from './brokers.ts'
 import { createFindings, type Findings, sumOf } from './findings.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
 import { startTableProxy, type TableProxy } from './table-proxy.ts'
@@ -52,7 +52,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-chaos-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
   options.tell(`starting ${brokerCount} brokers, a table and ${options.workloads.map(({ name }) => name).join(', ')}`)
-  const [brokers, dynamodb] = await Promise.all([startBrokers(), startDynamoDbLocal()])
+  const [brokers, dynamodb] = await Promise.all([startBrokers(), startDynamoDbLocal(shortLived)])
   stack.defer(async () => void (await Promise.all([brokers.stop(), dynamodb.stop()])))
   const proxy = await startTableProxy(dynamodb.endpoint, randomOf(`${options.seed} table`))
   stack.defer(() => proxy.close())

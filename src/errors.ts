@@ -17,9 +17,14 @@ const codes = {
   },
   TOPIC_MISSING: { retryable: false, remedy: 'Create the topic, or correct its name in the topology.' },
   TOPIC_MISMATCH: { retryable: false, remedy: 'Give the topic the partition count and configuration that the message names.' },
+  TOPOLOGY_MISMATCH: {
+    retryable: false,
+    remedy: 'Deploy code that fits what was committed, or reset the application (docs/operations.md).',
+  },
   LOG_TRUNCATED: {
     retryable: false,
-    remedy: 'Records that were not processed are gone from the topic: raise its retention, then reset the application.',
+    remedy:
+      'Records that were not processed are gone from the topic. Go on with the first that is there: millrace reset --skip-lost; or begin anew: millrace reset (docs/operations.md).',
   },
   FENCED: { retryable: true, remedy: 'Another invocation has taken the task over; nothing is lost.' },
   TRANSACTION_ABORTED: { retryable: true, remedy: 'The transaction was rolled back; the same records are processed again.' },

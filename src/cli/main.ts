@@ -51,6 +51,7 @@ cluster(program.command('reset'))
     at,
   ])
   .option('--input-topics <topic,...>', 'only these; the others stay where they are (default: all that the app does not write itself)')
+  .option('--skip-lost', 'instead of a reset: keep the stores, and go on with the first record where those that were next are gone')
   .option('--dry-run', 'change nothing (default)')
   .option('--execute', 'do it; a run that died is finished by the next one')
   .action(reset)

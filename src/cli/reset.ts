@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { StreamsError } from '../errors.ts'
-import { type ResetStep, runReset } from '../runtime/reset.ts'
+import { isLost, type ResetStep, runReset, skipLost } from '../runtime/reset.ts'
 import { type PlannedTask, planReset, type ResetPlan, type ResetRequest, type ResetTo } from '../runtime/reset-plan.ts'
 import { checkApplicationId } from '../topology/topology.ts'
 import { type App, loadApp } from './apps.ts'
@@ -14,6 +14,7 @@ export interface ResetOptions extends ClusterOptions {
   readonly toCurrent?: boolean
   readonly toDatetime?: string
   readonly toOffset?: readonly string[]
+  readonly skipLost?: boolean
   readonly inputTopics?: string
   readonly dryRun?: boolean
   readonly execute?: boolean
@@ -40,6 +41,10 @@ export const reset = async (name: string, options: ResetOptions): Promise<void> 
       ...(options.inputTopics === undefined ? {} : { inputTopics: options.inputTopics.split(',') }),
     }
     process.stderr.write(`${app.name} as ${applicationId} on ${connection.description}\n`)
+    if (options.skipLost) {
+      await skip(request, options.execute ?? false)
+      return
+    }
     if (!options.execute) {
       process.stdout.write(`${planText(await planReset(request), app)}\nNothing was changed: this was a dry run. Do it with --execute\n`)
       return
@@ -53,12 +58,26 @@ export const reset = async (name: string, options: ResetOptions): Promise<void> 
   }
 }
 
+const skip = async (request: ResetRequest, execute: boolean): Promise<void> => {
+  const tell = teller(process.stderr)
+  const plan = execute ? await skipLost(request, tell.step) : await planReset({ ...request, to: { kind: 'current' } })
+  const tasks = plan.tasks.filter((task) => task.commit !== undefined && isLost(task.positions, task.after))
+  const text = [
+    tasks.length === 0
+      ? 'Every position is in its topic: nothing is lost'
+      : textTable(['task', 'seq', 'gen', 'held', 'position'], tasks.flatMap(taskRows)),
+    execute ? 'Done: stores stay as they are, what was lost is left out.' : 'Nothing was changed: this was a dry run. Do it with --execute',
+  ]
+  process.stdout.write(`${text.join('\n\n')}\n`)
+}
+
 const conflict = (what: string): StreamsError =>
   new StreamsError('CONFIG_INVALID', `${what} contradict each other`, { remedy: 'Leave out one of them.' })
 
-const targetOf = ({ toEarliest, toLatest, toCurrent, toDatetime }: ResetOptions): ResetTo => {
+const targetOf = ({ toEarliest, toLatest, toCurrent, toDatetime, toOffset, skipLost }: ResetOptions): ResetTo => {
   const given = [toEarliest, toLatest, toCurrent, toDatetime].filter((it) => it !== undefined)
   if (given.length > 1) throw conflict('--to-earliest, --to-latest, --to-current and --to-datetime')
+  if (skipLost && (given.length > 0 || toOffset)) throw conflict('--skip-lost and another position')
   if (toLatest) return { kind: 'latest' }
   if (toCurrent) return { kind: 'current' }
   if (toDatetime === undefined) return { kind: 'earliest' }

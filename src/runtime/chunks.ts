@@ -4,6 +4,7 @@ import type { Effects } from './effects.ts'
 import type { Flush } from './flush.ts'
 import { type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
+import type { ShapeChange } from './shape.ts'
 import type { Task } from './task.ts'
 
 /** What is committed, and where it stands: everything that changes while a task is held. */
@@ -20,6 +21,8 @@ export interface Progress {
   bells: Readonly<Record<string, number>>
   /** The task is somebody else's by now, or has processed what will not be committed. */
   spoiled: boolean
+  /** Other stores or sources than those of the last commit: said once one has them. */
+  change: ShapeChange | undefined
 }
 
 /** The invocation stops here before its deadline, to flush and to give the lease back in order. */
@@ -127,6 +130,8 @@ const commitChunk = async (
   progress.wakeMs = wakeMs
   progress.ends = { ...progress.ends, ...written.ends }
   tellDropped(held, progress, dropped)
+  if (progress.change) ports.log({ level: 'warn', message: 'the topology has changed', ...taskIdOf(held), ...progress.change })
+  progress.change = undefined
   const chunk = { recordsRead, recordsWritten: written.records }
   stats.transactions++
   stats.recordsRead += chunk.recordsRead

@@ -3,6 +3,7 @@ import type { Header, Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
 import type { TaskTimes } from './effects.ts'
 import type { LogRecord } from './ports.ts'
+import type { Shape } from './shape.ts'
 
 /** Progress of a task, written in every transaction to its commit topic (protocol D2 and §3). */
 export interface CommitRecord {
@@ -16,6 +17,12 @@ export interface CommitRecord {
   readonly positions: Readonly<Record<string, number>>
   readonly times: TaskTimes
   readonly topology: string
+  /** Stores and sources of the deployment that committed; absent in old records. */
+  readonly shape?: Shape
+  /** Shapes that were given up, the last one at the end: no deployment goes back to one while a newer one may be at work. */
+  readonly former?: readonly string[]
+  /** Positions in topics that the topology does not read for the time being. */
+  readonly parked?: Readonly<Record<string, number>>
 }
 
 const key = Buffer.from('commit', 'utf8')
@@ -31,7 +38,7 @@ export const writeCommitRecord = ({ positions, ...rest }: CommitRecord, timestam
 export const readCommitRecord = (value: Uint8Array | null, where: string): CommitRecord => {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(value ?? []).toString('utf8'))
-    const { gen, seq, paused, pos, times, topology } = parsed as { readonly [name: string]: unknown }
+    const { gen, seq, paused, pos, times, topology, shape, former, parked } = parsed as { readonly [name: string]: unknown }
     if (!Number.isSafeInteger(gen) || !Number.isSafeInteger(seq) || typeof pos !== 'object' || pos === null)
       throw new Error('a field is missing')
     return {
@@ -41,11 +48,14 @@ export const readCommitRecord = (value: Uint8Array | null, where: string): Commi
       positions: pos as Record<string, number>,
       times: times as TaskTimes,
       topology: String(topology),
+      ...(shape ? { shape: shape as Shape } : {}),
+      ...(former ? { former: former as readonly string[] } : {}),
+      ...(parked ? { parked: parked as Record<string, number> } : {}),
     }
   } catch (cause) {
     throw new StreamsError('LOG_TRUNCATED', `The record at ${where} is no commit record of this application`, {
       cause,
-      remedy: 'Give the application an id of its own, or delete the commit topic and reset the application.',
+      remedy: 'Give the application an id of its own, or delete the commit topic and begin anew: millrace reset (docs/operations.md).',
     })
   }
 }

@@ -6,6 +6,7 @@ import { createFlush, type Flush } from './flush.ts'
 import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
 import { type LogState, type SyncRequest, syncLog } from './log-sync.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
+import { adoptCommit, type ShapeChange } from './shape.ts'
 import { startPositions } from './start-positions.ts'
 import { tableReader } from './table-rows.ts'
 import { Task } from './task.ts'
@@ -26,7 +27,8 @@ export type Ended = Pick<InvocationOutcome, 'result' | 'seq' | 'positions'>
 
 /** Under the lease, or over a warm session: FENCE and SYNC unless it is warm, chunks, RELEASE. Undefined: the lease was lost, or is needed: acquire. */
 export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
-  const { session, openedMs, log, warm, input, ...begun } = await begin(held)
+  const { session, openedMs, warm, change, input, ...begun } = await begin(held)
+  const { log } = begun
   let { task } = begun
   try {
     if (log.commit.paused) {
@@ -34,8 +36,9 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
       return ended === 'bell' ? undefined : ended
     }
     const { seq = 0, positions: checkpointed } = held.item?.checkpoint ?? {}
-    const positions = await startPositions(held, { ...checkpointed, ...(warm || log.commit.seq > seq ? log.commit.positions : {}) })
-    const progress = progressOf(held, log, positions)
+    const isNewer = warm || change !== undefined || log.commit.seq > seq
+    const positions = await startPositions(held, { ...checkpointed, ...(isNewer ? log.commit.positions : {}) })
+    const progress = { ...progressOf(held, log, positions), change }
     task ??= freshTask(held, log)
     progress.dropped = new Map(task.dropped)
     // who committed last may not have come to say so
@@ -58,6 +61,7 @@ interface Begun {
   readonly openedMs: number
   readonly log: LogState
   readonly warm: boolean
+  readonly change?: ShapeChange | undefined
   /** A kept one that stands exactly where the log does. */
   readonly task: Task | undefined
   /** What the checkpoint's positions have to read. */
@@ -92,13 +96,27 @@ const begin = async (held: HeldTask): Promise<Begun> => {
   try {
     session = await (held.early ?? fence(held))
     const input = readEarly(held)
-    const log = await sync({ ...held, checkpoint: item?.checkpoint }).finally(() => input?.read.catch(() => undefined))
+    const synced = await sync({ ...held, checkpoint: item?.checkpoint }).finally(() => input?.read.catch(() => undefined))
+    const { log, change } = await adopt(held, synced)
     const task = kept?.commit.gen === log.commit.gen && kept.commit.seq === log.commit.seq ? kept.task : undefined
     if (!task) kept?.task.close()
-    return { session, openedMs, log, warm: false, task, input }
+    return { session, openedMs, log, warm: false, change, task, input }
   } catch (error) {
     session?.close()
     kept?.task.close()
+    throw error
+  }
+}
+
+/** Goes on from what other code may have committed; where this code may not, whoever may is not kept waiting for the lease. */
+const adopt = async (held: HeldTask, log: LogState): Promise<Pick<Begun, 'log' | 'change'>> => {
+  const { ports, plan, token, deadlineMs } = held
+  try {
+    const nowMs = ports.clock.nowMs()
+    const { commit, change } = adoptCommit(plan, log.commit, { nowMs, committedMs: log.committedMs ?? nowMs })
+    return { log: { ...log, commit }, change }
+  } catch (error) {
+    if (held.item) await ports.table.release(taskIdOf(held), { token, checkpoint: undefined, sources: [], handover: {} }, deadlineMs)
     throw error
   }
 }
@@ -245,6 +263,7 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   dropped: new Map(),
   bells: held.item?.bells ?? {},
   spoiled: false,
+  change: undefined,
 })
 
 const sourcesOf = ({ plan }: HeldTask): readonly string[] => [...plan.sources.keys()]

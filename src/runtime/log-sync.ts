@@ -6,6 +6,7 @@ import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } fro
 import { initialTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
 import type { FetchedPartition, FetchedRecord, PartitionReader } from './ports.ts'
+import { addedStores } from './shape.ts'
 import { loggedRow, sourceRowIn } from './task-stores.ts'
 
 /** A row of the log's tail with the transaction that wrote it. */
@@ -23,11 +24,16 @@ export interface LogState {
   readonly ends: Readonly<Record<string, number>>
   /** Rows in the table are of no use: all that counts is in `tail`. */
   readonly rebuilt: boolean
+  /** When the last commit was written, by the clock of its writer; absent where that was not read. */
+  readonly committedMs?: number
 }
 
 /** Half of the time for which the log keeps deletes: with an older checkpoint the tail could miss one. */
 const staleMs = 3.5 * 24 * 3_600_000
 const bytesMax = 8 * 1024 * 1024
+
+const resetRemedy = 'empty the stores and read the input again: millrace reset (docs/operations.md).'
+const lostRemedy = `Records of the application's own log are gone, and nobody else has them: ${resetRemedy}`
 
 const fenced = (why: string): StreamsError => new StreamsError('FENCED', `Another invocation has committed: ${why}`)
 
@@ -47,22 +53,29 @@ export interface SyncRequest {
 export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const { plan, partition, checkpoint } = request
   const known = checkpoint?.ends[plan.commitTopic]
-  const log = await readLog(request, plan.commitTopic, { since: known, last: 1 })
+  const beside = Object.entries(checkpoint?.ends ?? {}).filter(([topic]) => [...plan.changelogs.values()].includes(topic))
+  const log = await readLog(request, plan.commitTopic, { since: known, last: 1, beside })
   const last = log.records.at(-1)
   if (!last) return emptyLog(request)
   const commit = readCommitRecord(last.value, `${plan.commitTopic}/${partition}@${last.offset}`)
   if (checkpoint && (commit.seq < checkpoint.seq || commit.gen < checkpoint.gen)) throw fenced('the checkpoint is newer than the log')
   const commitEnd = { [plan.commitTopic]: last.offset + 1 }
   // nobody works on it: whoever resumes it reads the rest
-  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false }
+  const committedMs = last.timestamp
+  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, committedMs }
   const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
-  if (!fresh && commit.seq === checkpoint.seq)
-    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false }
+  // one that was there before, and has come back, goes on with what its changelog has
+  const added = addedStores(plan, commit)
+  if (!fresh && commit.seq === checkpoint.seq && added.size === 0)
+    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, committedMs }
   const oldest = log.records.find((record) => known === undefined || record.offset >= known)
   const rebuilt = fresh || (oldest !== undefined && oldest.timestamp < request.nowMs - staleMs)
   const tails = await Promise.all(
     [...plan.changelogs].map(async ([store, topic]) => {
-      const read = await readLog(request, topic, { since: rebuilt ? undefined : checkpoint?.ends[topic], expires: expires(plan, store) })
+      const read = await readLog(request, topic, {
+        since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic],
+        expires: expires(plan, store),
+      })
       return { store, topic, end: read.end, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
     }),
   )
@@ -70,7 +83,8 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const checkpointed = log.records.find((record) => known !== undefined && record.offset < known)
   const remembered = checkpointed && readCommitRecord(checkpointed.value, plan.commitTopic).times.remembered
   const begin = (store: StoreSpec, topic: string): Begin => {
-    const since = rebuilt || (store.kind === 'versioned' && !checkpointed) ? undefined : checkpoint?.positions[topic]
+    const since =
+      rebuilt || added.has(store.name) || (store.kind === 'versioned' && !checkpointed) ? undefined : checkpoint?.positions[topic]
     return { topic, since, rowIn: sourceRowIn(store, since === undefined ? {} : (remembered ?? {})) }
   }
   const fromSources = await Promise.all(
@@ -85,6 +99,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
     tail: new Map([...tails.map(({ store, rows }) => [store, rows] as const), ...fromSources]),
     ends: { ...commitEnd, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     rebuilt,
+    committedMs,
   }
 }
 
@@ -94,7 +109,7 @@ const emptyLog = ({ plan, partition, checkpoint }: SyncRequest): LogState => {
       'LOG_TRUNCATED',
       `The commit topic ${plan.commitTopic}/${partition} is empty, but the table has commit ${checkpoint.seq}`,
       {
-        remedy: 'The topic was deleted or the table belongs to another cluster: restore it, or start with a new application id.',
+        remedy: `The topic was deleted, or the table belongs to another cluster: restore it, or ${resetRemedy}`,
       },
     )
   }
@@ -121,18 +136,28 @@ const readLog = async (
     until = Number.POSITIVE_INFINITY,
     last = 0,
     expires = false,
-  }: { readonly since: number | undefined; readonly until?: number; readonly last?: number; readonly expires?: boolean },
+    beside = [],
+  }: {
+    readonly since: number | undefined
+    readonly until?: number
+    readonly last?: number
+    readonly expires?: boolean
+    /** Other topics of the log, which must reach as far: one that was deleted and made again does not. */
+    readonly beside?: readonly (readonly [topic: string, end: number])[]
+  },
 ): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number }> => {
   const read = async (from: number): Promise<FetchedPartition | undefined> =>
     (await reader.fetch([{ topic, partition, offset: from, bytesMax }], { waitMs: 100, deadlineMs }))[0]
   const early = since === undefined || last === 0 ? undefined : read(since - last).catch(outside)
-  let [[bounds], first] = await Promise.all([reader.bounds([{ topic, partition }], deadlineMs), early])
+  const all = [topic, ...beside.map(([other]) => other)].map((name) => ({ topic: name, partition }))
+  let [[bounds, ...others], first] = await Promise.all([reader.bounds(all, deadlineMs), early])
+  for (const { topic: other, highWatermark } of others) checkEnd(`${other}/${partition}`, highWatermark, new Map(beside).get(other))
   const [start, end] = [bounds?.logStartOffset ?? 0, Math.min(bounds?.highWatermark ?? 0, until)]
-  if (since !== undefined && since > end) {
-    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} ends at ${end}, before the checkpoint's ${since}`)
-  }
+  checkEnd(`${topic}/${partition}`, end, since)
   if (since !== undefined && since < start && !expires) {
-    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} begins at ${start}, after the checkpoint's ${since}`)
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} begins at ${start}, after the checkpoint's ${since}`, {
+      remedy: lostRemedy,
+    })
   }
   const records: FetchedRecord[] = []
   let offset = Math.max(start, since === undefined ? start : since - last)
@@ -151,6 +176,11 @@ const readLog = async (
 /** The bounds tell why. */
 const outside = (error: unknown): undefined => {
   if (!isStreamsError(error, 'LOG_TRUNCATED')) throw error
+}
+
+const checkEnd = (log: string, end: number, since = 0): void => {
+  if (since <= end) return
+  throw new StreamsError('LOG_TRUNCATED', `The log ${log} ends at ${end}, before the checkpoint's ${since}`, { remedy: lostRemedy })
 }
 
 /** What a record of a store's changelog is in its table. */

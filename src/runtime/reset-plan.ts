@@ -1,6 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import type { Clock } from '../processor/processor.ts'
-import type { Lease, TableBackend, TaskItem } from '../state/backend.ts'
+import type { Checkpoint, Lease, TableBackend } from '../state/backend.ts'
 import { topicName } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
 import { type CommitRecord, changelogStamp } from './commit-record.ts'
@@ -49,6 +49,7 @@ export interface TaskFacts extends ResetTask {
   readonly commit: CommitRecord | undefined
   readonly positions: Readonly<Record<string, number>>
   readonly lease: Lease | undefined
+  readonly checkpoint: Checkpoint | undefined
 }
 
 /** `new`: every task gets a new generation; `unfinished`: an earlier reset has paused tasks; `wiping`: it has left rows of theirs. */
@@ -148,10 +149,11 @@ export const factsOf = async (ports: ResetPorts, task: ResetTask, { fenced = fal
     commit: isLost ? undefined : commit,
     positions: { ...commit?.positions, ...(known !== undefined && known.seq >= seq ? positionsIn(known, task) : {}) },
     lease: item?.lease,
+    checkpoint: known,
   }
 }
 
-const positionsIn = ({ positions }: NonNullable<TaskItem['checkpoint']>, { plan }: ResetTask): Readonly<Record<string, number>> =>
+const positionsIn = ({ positions }: Checkpoint, { plan }: ResetTask): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(positions).filter(([topic]) => plan.sources.has(topic)))
 
 /** Without a commit record the numbers go on after the highest that anything has. */

@@ -15,6 +15,7 @@ import {
   type TaskFacts,
   targetsOf,
 } from './reset-plan.ts'
+import { shapeOf, succeeding } from './shape.ts'
 
 /** What a reset does, step by step: `pause`, `rewind` and `resume` once per task, `purge` and `wipe` once per topic and store of one. */
 export type ResetStep =
@@ -61,6 +62,50 @@ export const runReset = async (request: ResetRequest, tell: (step: ResetStep) =>
 
 type Tell = (step: ResetStep) => void
 
+/**
+ * Moves positions whose records are gone, in topics that were cut off or made again, to the first record that is there. Stores stay as
+ * they are, and so does every other position: what was lost is left out. Nothing is paused; done twice it does nothing.
+ */
+export const skipLost = async (request: ResetRequest, tell: (step: ResetStep) => void = () => {}): Promise<ResetPlan> => {
+  const here: ResetRequest = { ...request, to: { kind: 'current' }, offsets: [] }
+  const plan = await planReset(here)
+  if (plan.state === 'unfinished') throw unfinished()
+  const lost = plan.tasks.filter((task) => task.commit !== undefined && isLost(task.positions, task.after))
+  await eachTask(lost, (task) =>
+    commit(here, task, async (facts) => {
+      const positions = await targetsOf(here, facts)
+      if (facts.commit === undefined || !isLost(facts.positions, positions)) return { positions, bells: {} }
+      const seq = facts.seq + 1
+      tell({ step: 'rewind', task, seq, positions })
+      const moved = Object.keys(positions).filter((topic) => positions[topic] !== facts.positions[topic])
+      return {
+        ...{ next: { ...facts.commit, seq, positions }, positions },
+        // up to where there is something: a tick comes for it
+        bells: Object.fromEntries(moved.map((topic) => [topic, Number.MAX_SAFE_INTEGER])),
+        checkpoint: async (end) => flushed(facts, { seq, positions, end }),
+      }
+    }),
+  )
+  return { ...plan, tasks: lost }
+}
+
+/** The table has every row of the last commit, hence of the next, which changes none; otherwise it stays as it is. */
+const flushed = (
+  { checkpoint, plan, commit }: TaskFacts,
+  { seq, positions, end }: Pick<Checkpoint, 'seq' | 'positions'> & { readonly end: number },
+): Checkpoint | undefined =>
+  checkpoint === undefined || checkpoint.seq !== commit?.seq || checkpoint.gen !== commit.gen
+    ? undefined
+    : { ...checkpoint, seq, positions, ends: { ...checkpoint.ends, [plan.commitTopic]: end } }
+
+export const isLost = (before: Positions, after: Positions): boolean =>
+  Object.entries(before).some(([topic, offset]) => after[topic] !== undefined && after[topic] !== offset)
+
+const unfinished = (): StreamsError =>
+  new StreamsError('INPUT_INVALID', 'A reset of this application was not finished: its tasks are paused', {
+    remedy: 'Finish it: millrace reset --execute',
+  })
+
 /** The old positions become bells: an event source may yet acknowledge all that was committed, and nobody else would come (R32). */
 const pause = (request: ResetRequest, task: ResetTask, { gen, tell }: { readonly gen: number; readonly tell: Tell }): Promise<Positions> =>
   commit(request, task, async (facts) => {
@@ -73,7 +118,8 @@ const rewind = (request: ResetRequest, task: ResetTask, tell: Tell): Promise<Pos
   commit(request, task, async (facts) => {
     const positions = await targetsOf(request, facts)
     tell({ step: 'rewind', task, seq: facts.seq + 1, positions })
-    return { next: recordOf({ ...facts, positions }, { gen: facts.gen, paused: true }), positions, bells: positions, checkpoint: true }
+    const next = recordOf({ ...facts, positions }, { gen: facts.gen, paused: true })
+    return { next, positions, bells: positions, checkpoint: (end) => checkpointOf(request.ports, task, { commit: next, end }) }
   })
 
 const resume = (request: ResetRequest, task: ResetTask, tell: Tell): Promise<Positions> =>
@@ -83,10 +129,12 @@ const resume = (request: ResetRequest, task: ResetTask, tell: Tell): Promise<Pos
     return { next: recordOf(facts, { gen: facts.gen, paused: false }), positions: facts.positions, bells: {} }
   })
 
-const recordOf = ({ plan, seq, positions }: TaskFacts, { gen, paused }: Pick<CommitRecord, 'gen' | 'paused'>): CommitRecord => ({
+/** As this code would commit it, whatever stores the last one had: theirs are empty now. */
+const recordOf = ({ plan, seq, positions, commit }: TaskFacts, { gen, paused }: Pick<CommitRecord, 'gen' | 'paused'>): CommitRecord => ({
   ...{ gen, seq: seq + 1, paused, positions },
   times: initialTimes,
   topology: plan.fingerprint,
+  ...succeeding(commit, shapeOf(plan)),
 })
 
 /** What a step wants of a task that it owns. */
@@ -95,7 +143,8 @@ interface Decision {
   readonly next?: CommitRecord
   readonly positions: Positions
   readonly bells: Positions
-  readonly checkpoint?: boolean
+  /** What the table gets of it, given the end of the commit topic. */
+  readonly checkpoint?: (end: number) => Promise<Checkpoint | undefined>
 }
 
 /**
@@ -139,8 +188,7 @@ const commitOnce = async (
       const records = [writeCommitRecord(decision.next, clock.nowMs())]
       const [written] = await session.append([{ topic: plan.commitTopic, partition, records }], deadlineMs)
       await session.commit(deadlineMs)
-      if (decision.checkpoint)
-        checkpoint = await checkpointOf(ports, task, { commit: decision.next, end: written?.nextOffset ?? 0, deadlineMs })
+      checkpoint = await decision.checkpoint?.(written?.nextOffset ?? 0)
     }
     const { released } = await table.release(id, { token, checkpoint, sources: [...plan.sources.keys()], handover: {} }, deadlineMs)
     if (!released && checkpoint) await table.checkpoint(id, checkpoint, deadlineMs)
@@ -174,9 +222,9 @@ const ring = async (
 
 /** The table is as empty as the new generation; of a topic that stands for a changelog it has nothing yet. */
 const checkpointOf = async (
-  { reader }: ResetRequest['ports'],
+  { reader, clock }: ResetRequest['ports'],
   { plan, partition }: ResetTask,
-  { commit, end, deadlineMs }: { readonly commit: CommitRecord; readonly end: number; readonly deadlineMs: number },
+  { commit, end }: { readonly commit: CommitRecord; readonly end: number },
 ): Promise<Checkpoint> => {
   const fed = plan.stores.flatMap(({ sourceTopic }) =>
     sourceTopic !== undefined && commit.positions[sourceTopic] !== undefined ? [sourceTopic] : [],
@@ -185,7 +233,7 @@ const checkpointOf = async (
     [[...plan.changelogs.values()], fed].map((topics) =>
       reader.bounds(
         topics.map((topic) => ({ topic, partition })),
-        deadlineMs,
+        clock.nowMs() + requestMs,
       ),
     ),
   )

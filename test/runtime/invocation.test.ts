@@ -52,6 +52,7 @@ describe('a delivery', () => {
     expect(await it.commits()).toEqual([
       {
         ...{ gen: 0, seq: 1, paused: false, positions: { words: 2 }, topology: counting().fingerprint },
+        shape: { stores: { counts: 'key-value logged' }, sources: ['words'] },
         times: { streamTime: startMs + 5, partitionTimes: { words: startMs + 5 } },
       },
     ])

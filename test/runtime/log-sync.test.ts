@@ -52,7 +52,7 @@ const sync = async (logs: Readonly<Record<string, readonly Log[]>>, checkpoint?:
       close: async () => {},
     },
   }
-  const { tail, ...state } = await syncLog(request)
+  const { tail, committedMs: _, ...state } = await syncLog(request)
   const rows = (tail.get('counts') ?? []).map(({ key, value, seq }) => `${textOf(key)}=${textOf(value)} seq ${seq}`)
   return { ...state, rows, asked }
 }

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
-import { runReset } from '../../src/runtime/reset.ts'
+import { runReset, skipLost } from '../../src/runtime/reset.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { countsOf, resetScene } from './reset-scene.ts'
 import { strings } from './scene.ts'
 
 const lines = ['a b', 'b c', 'a a']
 
-describe('a reset of an application that goes on working', () => {
+describe('a reset of an application that goes on working', { timeout: 60_000 }, () => {
   it.each(['before', 'after'] as const)('loses and repeats nothing where events come right %s any of its calls', async (when) => {
     for (let at = 0, more = true; more; at += 1) {
       const it = await resetScene(lines, { partitions: 1 })
@@ -153,5 +153,49 @@ describe('a reset to where the tasks are', () => {
     await runReset(it.request({ to: { kind: 'current' } }))
     await it.settle()
     expect(await it.rows(1)).toEqual(countsOf(['x y z']))
+  })
+})
+
+describe('positions whose records are gone', () => {
+  const cut = async (offset: number) => {
+    const it = await resetScene(['a', 'b', 'c', 'd', 'e', 'f'], { partitions: 2 })
+    await it.settle()
+    it.feed(['g', 'h', 'i', 'j', 'k', 'l'])
+    await it.kafka.admin.deleteRecords([{ topic: 'lines', partition: 1, offset }], it.clock.nowMs)
+    return it
+  }
+
+  it('are moved to the first record that is there, with all stores as they are', async () => {
+    const it = await cut(5)
+    const [, second] = it.tasks
+    if (!second) throw new Error('there are two partitions')
+    expect(await it.deliver({ ...second, memory: createTaskMemory() })).toBe(false)
+    const plan = await skipLost(it.request())
+    expect(plan.tasks.map(({ partition, positions, after }) => ({ partition, positions, after }))).toEqual([
+      { partition: 1, positions: { lines: 3 }, after: { lines: 5 } },
+    ])
+    expect((await skipLost(it.request())).tasks).toEqual([])
+    await it.settle()
+    expect(await it.rows(0)).toEqual(countsOf(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'i', 'k', 'l']))
+  })
+
+  it('that stand behind the end of a topic that was made again are moved to its beginning', async () => {
+    const it = await resetScene(['a', 'b', 'c'], { partitions: 1 })
+    await it.settle()
+    await it.kafka.admin.delete(['lines'], it.clock.nowMs)
+    await it.kafka.admin.create([{ topic: 'lines', partitions: 1, config: {} }], it.clock.nowMs)
+    it.feed(['a', 'd'])
+    const [split] = it.tasks
+    if (!split) throw new Error('there is a task')
+    expect(await it.deliver({ ...split, memory: createTaskMemory() })).toBe(false)
+    await skipLost(it.request())
+    await it.settle()
+    expect(await it.rows(0)).toEqual({ a: 2, b: 1, c: 1, d: 1 })
+  })
+
+  it('are left alone where there are none', async () => {
+    const it = await cut(3)
+    expect((await skipLost(it.request())).tasks).toEqual([])
+    expect(await it.commits('lines', 1)).toEqual(['gen 0 seq 1 lines@3'])
   })
 })

@@ -37,6 +37,7 @@ cluster(program.command('query'))
   .argument('<app>', 'a folder of functions/')
   .argument('<store>', 'the store')
   .argument('<key>', 'the key, as text')
+  .option('--at-least <seq>', 'as of this transaction or a later one, e.g. the __millrace.seq of an output that you have read')
   .action(query)
 
 cluster(program.command('reset'))

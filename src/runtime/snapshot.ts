@@ -1,0 +1,125 @@
+import { isStreamsError, StreamsError } from '../errors.ts'
+import type { StateKey, StateRow } from '../state/backend.ts'
+import { keyId, type Row } from '../state/rows.ts'
+import type { InvocationPorts } from './invocation-request.ts'
+import { type LogState, syncLog } from './log-sync.ts'
+import { taskIdOf as nameOf, type TaskPlan } from './plan.ts'
+
+export interface SnapshotRequest {
+  readonly ports: Pick<InvocationPorts, 'reader' | 'table' | 'clock'>
+  readonly plan: TaskPlan
+  readonly partition: number
+  /** Bytes as the store writes them. */
+  readonly keys: readonly { readonly store: string; readonly key: Uint8Array }[]
+  /** The transaction that must be in it at least, e.g. the `__millrace.seq` of an output: its writer reads what it wrote. */
+  readonly atLeast?: number
+  readonly deadlineMs: number
+}
+
+/** Rows of one task, all of them as one transaction left them. */
+export interface Snapshot {
+  /** Number of that transaction; 0: nothing was ever committed. */
+  readonly seq: number
+  readonly gen: number
+  /** In request order; undefined where there is no row. */
+  readonly rows: readonly (Row | undefined)[]
+}
+
+const tableTries = 3
+/** Between two looks at a log whose last transaction is not readable everywhere yet. */
+const pollMs = 50
+const logPatienceMs = 2_000
+
+/**
+ * Rows of one or several stores of one task as exactly one transaction left them, which may be older than the last one (protocol §9). It
+ * fences nobody. First the checkpoint, then the rows: as long as none is newer than the checkpoint nothing else is read (R24); else the
+ * log's tail is laid over the rows (R38). DEADLINE_EXCEEDED where the task commits too quickly, or where `atLeast` was not committed in time.
+ */
+export const readSnapshot = async (request: SnapshotRequest): Promise<Snapshot> => {
+  for (let attempt = 0; attempt < tableTries; attempt++) {
+    const found = await fromTable(request)
+    if (found === 'behind') break
+    if (found) return found
+  }
+  return fromLog(request)
+}
+
+/** Undefined where rows are newer than the checkpoint; `behind` where the checkpoint is older than what is asked for. */
+const fromTable = async (request: SnapshotRequest): Promise<Snapshot | 'behind' | undefined> => {
+  const { seq, gen } = await checkpointOf(request)
+  if (seq < (request.atLeast ?? 0)) return 'behind'
+  const rows = await rowsIn(request, gen)
+  return rows.every((row) => row === undefined || row.seq <= seq) ? { seq, gen, rows: rows.map(living) } : undefined
+}
+
+const fromLog = async (request: SnapshotRequest): Promise<Snapshot> => {
+  const { ports, plan, partition, deadlineMs, atLeast = 0 } = request
+  const untilMs = Math.min(deadlineMs, ports.clock.nowMs() + logPatienceMs)
+  for (;;) {
+    const log = await tailOf(request)
+    if (log && log.commit.seq >= atLeast) {
+      const rows = await rowsIn(request, log.commit.gen)
+      // what was written in between is of no single transaction
+      if (rows.every((row) => row === undefined || row.seq <= log.commit.seq)) return overlaid(request, log, rows)
+    }
+    if (ports.clock.nowMs() >= untilMs)
+      throw new StreamsError('DEADLINE_EXCEEDED', `No state of task ${nameOf(plan, partition)} that is of one transaction could be read`, {
+        remedy:
+          atLeast > 0
+            ? `Ask again: transaction ${atLeast} may not be committed yet, or another one is under way.`
+            : 'Ask again: a transaction is under way.',
+      })
+    // the wait is the broker's: there is nothing to read behind the end of the log
+    await ports.reader.fetch([{ topic: plan.commitTopic, partition, offset: await endOf(request), bytesMax: 1 }], {
+      waitMs: pollMs,
+      deadlineMs,
+    })
+  }
+}
+
+/** What the log has beyond the checkpoint; undefined while a transaction is not readable everywhere. */
+const tailOf = async (request: SnapshotRequest): Promise<LogState | undefined> => {
+  const { ports, plan, partition, deadlineMs } = request
+  const { checkpoint } = (await ports.table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs)) ?? {}
+  try {
+    return await syncLog({ plan, partition, reader: ports.reader, checkpoint, nowMs: ports.clock.nowMs(), deadlineMs })
+  } catch (error) {
+    // to a reader it means that somebody is at work, not that it lost anything
+    if (isStreamsError(error, 'FENCED')) return undefined
+    throw error
+  }
+}
+
+const endOf = async ({ ports, plan, partition, deadlineMs }: SnapshotRequest): Promise<number> =>
+  (await ports.reader.bounds([{ topic: plan.commitTopic, partition }], deadlineMs))[0]?.highWatermark ?? 0
+
+const checkpointOf = async ({
+  ports,
+  plan,
+  partition,
+  deadlineMs,
+}: SnapshotRequest): Promise<{ readonly seq: number; readonly gen: number }> =>
+  (await ports.table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs))?.checkpoint ?? { seq: 0, gen: 0 }
+
+const rowsIn = ({ ports, plan, partition, keys, deadlineMs }: SnapshotRequest, gen: number): Promise<readonly (StateRow | undefined)[]> =>
+  ports.table.get(
+    keys.map(({ store, key }): StateKey => ({ subTopology: plan.subTopology, partition, gen, store, key })),
+    deadlineMs,
+  )
+
+const overlaid = ({ keys, plan }: SnapshotRequest, log: LogState, rows: readonly (StateRow | undefined)[]): Snapshot => {
+  const tails = new Map([...log.tail].map(([store, tail]) => [store, new Map(tail.map((row) => [keyId(row.key), row]))]))
+  const newest = keys.map(({ store, key }, at) => {
+    const [row, logged] = [rows[at], tails.get(store)?.get(keyId(key))]
+    // of a log that was read in whole the table has nothing to add
+    if (log.rebuilt && plan.changelogs.has(store)) return logged
+    return logged !== undefined && logged.seq > (row?.seq ?? -1) ? logged : row
+  })
+  return { seq: log.commit.seq, gen: log.commit.gen, rows: newest.map(living) }
+}
+
+const living = (row: Row | undefined): Row | undefined => {
+  if (row === undefined || row.value === null) return undefined
+  const { key, value, timestamp, headers } = row
+  return headers === undefined ? { key, value, timestamp } : { key, value, timestamp, headers }
+}

@@ -33,6 +33,7 @@ export function startRuntimeProcess(config: LambdaFunctionConfig, surroundings: 
   const { pid } = child
   let memoryMbMax = 0
   let over = false
+  let frozen = false
 
   function signal(name: NodeJS.Signals): void {
     try {
@@ -43,6 +44,8 @@ export function startRuntimeProcess(config: LambdaFunctionConfig, surroundings: 
   }
 
   const sampler = setInterval(() => {
+    // it cannot grow
+    if (frozen) return
     const usedMb = residentMb(pid)
     memoryMbMax = Math.max(memoryMbMax, usedMb)
     if (usedMb > config.memoryMb) signal('SIGKILL')
@@ -69,8 +72,14 @@ export function startRuntimeProcess(config: LambdaFunctionConfig, surroundings: 
     get memoryMbMax() {
       return memoryMbMax
     },
-    freeze: () => signal('SIGSTOP'),
-    thaw: () => signal('SIGCONT'),
+    freeze() {
+      frozen = true
+      signal('SIGSTOP')
+    },
+    thaw() {
+      frozen = false
+      signal('SIGCONT')
+    },
     async kill() {
       signal('SIGKILL')
       await ended

@@ -158,7 +158,7 @@ const unfinishedTasks = async ({ kafka, table, sources, partitionsOf }: Reach): 
       const [answer] = await kafka.reader.fetch([{ topic, partition, offset, bytesMax: 1 }], { waitMs: 0, deadlineMs: soon() })
       if (!answer || answer.records.length > 0 || answer.nextOffset < answer.highWatermark) {
         const { lastStableOffset, highWatermark } = answer ?? {}
-        const held = item?.lease ? `, held by ${item.lease.source} until ${new Date(item.lease.expiresAtMs).toISOString()}` : ''
+        const held = item?.lease ? `, held by ${item.lease.source}` : ''
         left.push(`${where}, which is readable up to ${lastStableOffset} of ${highWatermark}${held}`)
       } else if (bell > offset) left.push(`${where}, promised up to ${bell}`)
     }

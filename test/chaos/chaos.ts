@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startDynamoDbLocal } from '../broker/dynamodb.ts'
-import { randomOf } from '../conformance/fuzz/random.ts'
 import { type Application, deployApplication, type Judgement } from './application.ts'
 import { type Brokers, brokerCount, shortLived, startBrokers } from './brokers.ts'
 import { createFindings, type Findings, sumOf } from './findings.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
-import { startTableProxy, type TableProxy } from './table-proxy.ts'
+import { startTableProxyThread, type TableProxyThread } from './table-proxy-thread.ts'
 import { createTakeovers, percentile, type Takeovers } from './takeovers.ts'
 import type { Workload } from './workloads.ts'
 
@@ -43,7 +42,9 @@ export interface ChaosReport {
   readonly takeover: { readonly count: number; readonly p50Ms: number | null; readonly p99Ms: number | null; readonly maxMs: number | null }
 }
 
-const drainMsMax = 180_000
+/** Without a step forward for so long something is stuck. */
+const stuckMs = 120_000
+const drainMsMax = 600_000
 const progressMs = 10_000
 
 /** Everything that is real, faults for some minutes, then silence, and what is left of it judged. */
@@ -54,7 +55,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   options.tell(`starting ${brokerCount} brokers, a table and ${options.workloads.map(({ name }) => name).join(', ')}`)
   const [brokers, dynamodb] = await Promise.all([startBrokers(), startDynamoDbLocal(shortLived)])
   stack.defer(async () => void (await Promise.all([brokers.stop(), dynamodb.stop()])))
-  const proxy = await startTableProxy(dynamodb.endpoint, randomOf(`${options.seed} table`))
+  const proxy = await startTableProxyThread(dynamodb.endpoint, `${options.seed} table`)
   stack.defer(() => proxy.close())
   const takeovers = createTakeovers()
   const applications = await Promise.all(
@@ -82,7 +83,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
 interface Scene extends ChaosOptions {
   readonly applications: readonly Application[]
   readonly brokers: Brokers
-  readonly proxy: TableProxy
+  readonly proxy: TableProxyThread
   readonly takeovers: Takeovers
   readonly brokerFaults: Map<string, number>
 }
@@ -124,13 +125,19 @@ const drain = async ({ applications, proxy, tell }: Scene): Promise<readonly str
   proxy.fault = null
   for (const application of applications) application.ceaseFire()
   await Promise.all(applications.map((application) => application.finishInput()))
-  const untilMs = Date.now() + drainMsMax
-  let left: readonly string[] = []
-  do {
+  const beganMs = Date.now()
+  let [left, movedMs]: [readonly string[], number] = [[], beganMs]
+  for (;;) {
     await delay(500)
-    left = (await Promise.all(applications.map((application) => application.unfinished()))).flat()
-  } while (left.length > 0 && Date.now() < untilMs)
-  if (left.length > 0) tell(`not drained after ${drainMsMax / 1000} s:\n${left.join('\n')}`)
+    const now = (await Promise.all(applications.map((application) => application.unfinished()))).flat()
+    if (now.join() !== left.join()) movedMs = Date.now()
+    left = now
+    if (left.length === 0) break
+    if (Date.now() > movedMs + stuckMs || Date.now() > beganMs + drainMsMax) {
+      tell(`not drained, and nothing moved for ${((Date.now() - movedMs) / 1000).toFixed(0)} s:\n${left.join('\n')}`)
+      break
+    }
+  }
   await Promise.all(applications.map((application) => application.stop()))
   await proxy.settled()
   return left

@@ -49,9 +49,9 @@ export interface FireOptions {
   readonly log: (line: string) => void
 }
 
-const timeoutMs = 10_000
+const timeoutMs = 15_000
 /** Longer than the longest freeze, so that a zombie wakes up after everybody has given it up. */
-const lingerMs = 40_000
+const lingerMs = 45_000
 /** A kill is noticed by then. */
 const killNoticeMs = 5_000
 

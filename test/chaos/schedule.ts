@@ -34,7 +34,7 @@ export interface Schedule {
 export const scheduleOf = (seed: string, lengthMs: number, brokers: number): Schedule => ({
   processes: each(randomOf(`${seed} processes`), lengthMs, { gapMs: [400, 2_400] }, (random, atMs) => {
     const kind = weighted(random, { kill: 10, pause: 4, zombie: 3 })
-    const lengthMs = kind === 'kill' ? 0 : kind === 'pause' ? random.between(1_000, 6_000) : random.between(12_000, 25_000)
+    const lengthMs = kind === 'kill' ? 0 : kind === 'pause' ? random.between(1_000, 6_000) : random.between(16_000, 30_000)
     // early on, where the transaction is, more often than late
     return { atMs, kind, lengthMs, target: random.next(), intoMs: Math.floor(400 * random.next() ** 2) }
   }),

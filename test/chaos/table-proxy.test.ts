@@ -7,6 +7,7 @@ import { startTableProxy, type TableProxy } from './table-proxy.ts'
 let server: Server
 let proxy: TableProxy
 let received: unknown[]
+let hits: string[]
 
 /** Answers as DynamoDB would if every row and statement were fine. */
 const answerTo = (operation: string, body: { readonly Statements?: readonly unknown[]; readonly RequestItems?: unknown }): object =>
@@ -14,6 +15,7 @@ const answerTo = (operation: string, body: { readonly Statements?: readonly unkn
 
 beforeEach(async () => {
   received = []
+  hits = []
   server = createServer(async (request, response) => {
     let text = ''
     for await (const chunk of request) text += chunk
@@ -23,7 +25,9 @@ beforeEach(async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
-  proxy = await startTableProxy(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, randomOf('1'))
+  proxy = await startTableProxy(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, randomOf('1'), (kind) =>
+    hits.push(kind),
+  )
 })
 
 afterEach(async () => {
@@ -39,7 +43,7 @@ const ask = async (operation: string, body: object) => {
 
 it('without a fault a request and its answer go through', async () => {
   expect(await ask('GetItem', { Key: 1 })).toEqual({ status: 200, body: { Responses: { t: [] } } })
-  expect([received, proxy.requests, [...proxy.hits]]).toEqual([[{ Key: 1 }], 1, []])
+  expect([received, hits]).toEqual([[{ Key: 1 }], []])
 })
 
 it('a throttled request is refused as DynamoDB does, and not sent on', async () => {
@@ -47,7 +51,7 @@ it('a throttled request is refused as DynamoDB does, and not sent on', async () 
   const answer = await ask('GetItem', { Key: 1 })
   expect(answer?.status).toBe(400)
   expect(answer?.body.__type).toMatch(/#(ProvisionedThroughputExceeded|Throttling)Exception$/)
-  expect([received, [...proxy.hits]]).toEqual([[], [['throttle', 1]]])
+  expect([received, hits]).toEqual([[], ['throttle']])
 })
 
 it('a dropped request has no answer and no effect; a cut one has no answer, and its effect', async () => {

@@ -4,13 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '../conformance/fuzz/random.ts'
 import type { TableFault } from './schedule.ts'
 
+export type ShareOfRequests = { readonly kind: TableFault; readonly share: number }
+
 /** Stands between functions and DynamoDB and does what its fault says to a share of the requests. */
 export interface TableProxy {
   readonly endpoint: string
-  fault: { readonly kind: TableFault; readonly share: number } | null
-  /** Requests that were hit, by fault. */
-  readonly hits: ReadonlyMap<TableFault, number>
-  readonly requests: number
+  fault: ShareOfRequests | null
   /** Resolves when nothing is on its way any more. */
   settled(): Promise<void>
   close(): Promise<void>
@@ -30,19 +29,21 @@ interface Answer {
 /** Above the time after which a client gives a request up. */
 const delayMsMax = 6_500
 
-export const startTableProxy = async (target: string, random: Random): Promise<TableProxy> => {
+export const startTableProxy = async (
+  target: string,
+  random: Random,
+  onHit: (kind: TableFault) => void = () => {},
+): Promise<TableProxy> => {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
-  const hits = new Map<TableFault, number>()
   const running = new Set<Promise<void>>()
-  let requests = 0
 
   const forward = (sent: Sent): Promise<Answer> => forwarded(target, agent, sent)
 
   const handle = async (sent: Sent, response: ServerResponse): Promise<void> => {
     const { fault } = proxy
-    const parts = partsOf(sent)
+    const parts = fault?.kind === 'partly' ? partsOf(sent) : undefined
     const kind = fault && random.chance(fault.share) && (fault.kind !== 'partly' || parts) ? fault.kind : undefined
-    if (kind) hits.set(kind, (hits.get(kind) ?? 0) + 1)
+    if (kind) onHit(kind)
     switch (kind) {
       case 'throttle':
         return answer(response, throttled(random.pick(throttles)))
@@ -66,7 +67,6 @@ export const startTableProxy = async (target: string, random: Random): Promise<T
   }
 
   const server = createServer(async (incoming, response) => {
-    requests++
     // what a stopped process has sent half is never complete
     const body = await textOf(incoming).catch(() => undefined)
     if (body === undefined) return
@@ -83,10 +83,6 @@ export const startTableProxy = async (target: string, random: Random): Promise<T
   const proxy: TableProxy = {
     endpoint: `http://127.0.0.1:${address.port}`,
     fault: null,
-    hits,
-    get requests() {
-      return requests
-    },
     async settled() {
       while (running.size > 0) await Promise.all(running)
     },

@@ -66,7 +66,7 @@ const wordCount: Workload = {
     const lines: InputRecord[] = []
     return {
       next(nowMs) {
-        const made = Array.from({ length: random.between(4, 16) }, (): InputRecord => {
+        const made = Array.from({ length: random.between(2, 8) }, (): InputRecord => {
           const key = `k${random.int(30)}`
           const chosen = Array.from({ length: random.between(1, 4) }, () => `w${random.int(60)}`)
           return { topic: 'lines', key, value: [numberOf(key), ...chosen].join(' '), timestamp: nowMs }
@@ -116,7 +116,7 @@ const windowedCount: Workload = {
     const counts = new Map<string, Map<number, number>>()
     return {
       next: (nowMs) =>
-        Array.from({ length: random.between(4, 16) }, (): InputRecord => {
+        Array.from({ length: random.between(2, 8) }, (): InputRecord => {
           const key = `p${random.int(25)}`
           // never late: less behind than the grace of a window
           const timestamp = nowMs - random.int(behindMsMax)

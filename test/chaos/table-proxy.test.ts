@@ -3,8 +3,10 @@ import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { randomOf } from '../conformance/fuzz/random.ts'
 import { startTableProxy, type TableProxy } from './table-proxy.ts'
+import { startTableProxyThread } from './table-proxy-thread.ts'
 
 let server: Server
+let target: string
 let proxy: TableProxy
 let received: unknown[]
 let hits: string[]
@@ -25,9 +27,8 @@ beforeEach(async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
-  proxy = await startTableProxy(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, randomOf('1'), (kind) =>
-    hits.push(kind),
-  )
+  target = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  proxy = await startTableProxy(target, randomOf('1'), (kind) => hits.push(kind))
 })
 
 afterEach(async () => {
@@ -35,9 +36,9 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve))
 })
 
-const ask = async (operation: string, body: object) => {
+const ask = async (operation: string, body: object, { endpoint } = proxy) => {
   const headers = { 'x-amz-target': `DynamoDB_20120810.${operation}` }
-  const response = await fetch(proxy.endpoint, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined)
+  const response = await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined)
   return response && { status: response.status, body: JSON.parse(await response.text()) }
 }
 
@@ -75,4 +76,15 @@ it('half of a batch of statements is refused for want of capacity', async () => 
   const refused = { Error: { Code: 'ProvisionedThroughputExceeded', Message: 'Rate exceeded, says the fault proxy' } }
   expect((await ask('BatchExecuteStatement', { Statements: [1, 2, 3] }))?.body).toEqual({ Responses: [{}, refused, refused] })
   expect(received).toEqual([{ Statements: [1] }])
+})
+
+it('in a thread of its own it does the same, and counts', async () => {
+  const thread = await startTableProxyThread(target, '1')
+  expect(await ask('GetItem', { Key: 1 }, thread)).toEqual({ status: 200, body: { Responses: { t: [] } } })
+  thread.fault = { kind: 'cut', share: 1 }
+  await thread.settled()
+  expect(await ask('GetItem', { Key: 2 }, thread)).toBeUndefined()
+  await thread.settled()
+  expect([received, [...thread.hits]]).toEqual([[{ Key: 1 }, { Key: 2 }], [['cut', 1]]])
+  await thread.close()
 })

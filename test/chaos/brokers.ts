@@ -46,7 +46,7 @@ const addressOf = (address: string) => {
   return { host, port: Number(port) }
 }
 
-const patienceMs = 180_000
+const patienceMs = 600_000
 
 const inSync = async (cluster: Cluster): Promise<void> => {
   const untilMs = Date.now() + patienceMs

@@ -1,16 +1,24 @@
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/errors.ts'
 import { type AppName, appNames } from '../test/simulation/apps.ts'
+import { appOf } from '../test/simulation/campaign.ts'
+import { crashMatrix } from '../test/simulation/crash-matrix.ts'
 import { exhaustive } from '../test/simulation/exhaustive.ts'
+import { huntAll, rowOf } from '../test/simulation/find-mutants.ts'
+import { mutants, notApplicable } from '../test/simulation/mutants.ts'
 import { type RunResult, simulate } from '../test/simulation/simulation.ts'
 
 /** `npm run simulate`: the production runtime under every order of events that a seed thinks of. Exit code 1: an invariant was broken; 2: wrong arguments. */
-const usage = `Usage: npm run simulate -- [--seeds N] [--from S] [--app A] [--exhaustive]
+const usage = `Usage: npm run simulate -- [--seeds N] [--from S] [--app A] [--exhaustive | --mutants [--rule R] | --matrix]
 
-  --seeds       how many seeds. Default: 1000
+  --seeds       how many seeds. Default: 1000; for mutants at most as many each: 5000
   --from        the first one; the same seed is the same run. Default: 0
   --app         ${appNames.join(', ')}. Default: all, in turn
   --exhaustive  instead of seeds: one fault of every kind at every call of a quiet run
+  --mutants     takes one rule of the protocol after the other out of the code, and says how many seeds it takes to notice
+  --rule        only mutants of this rule, e.g. R13
+  --matrix      what a crash at each step leaves behind, and what the next invocation does: the table in docs/exactly-once.md
 
 Prints for each app what was run, and last \`N seeds, N faults, N violations\`. A violation is told with the last steps
 before it, and with the command that replays it.`
@@ -20,7 +28,8 @@ interface Request {
   readonly seeds: number
   readonly from: number
   readonly apps: readonly AppName[]
-  readonly exhaustive: boolean
+  readonly mode: 'seeds' | 'exhaustive' | 'mutants' | 'matrix'
+  readonly rule: string
 }
 
 const requestOf = (args: readonly string[]): Request => {
@@ -28,20 +37,33 @@ const requestOf = (args: readonly string[]): Request => {
     args: [...args],
     options: {
       help: { type: 'boolean', short: 'h', default: false },
-      seeds: { type: 'string', default: '1000' },
+      seeds: { type: 'string' },
       from: { type: 'string', default: '0' },
       app: { type: 'string' },
+      rule: { type: 'string', default: '' },
       exhaustive: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
+      matrix: { type: 'boolean', default: false },
     },
   })
-  const whole = (name: 'seeds' | 'from', min: number): number => {
-    const number = Number(values[name])
+  const whole = (name: 'seeds' | 'from', min: number, otherwise: number): number => {
+    const number = Number(values[name] ?? otherwise)
     if (!Number.isSafeInteger(number) || number < min) throw new Error(`--${name} is a whole number from ${min}, not ${values[name]}`)
     return number
   }
+  const modes = (['exhaustive', 'mutants', 'matrix'] as const).filter((name) => values[name])
+  if (modes.length > 1) throw new Error(`--${modes.join(' and --')} do not go together`)
+  const [mode = 'seeds'] = modes
   const apps = appNames.filter((name) => values.app === undefined || name === values.app)
   if (apps.length === 0) throw new Error(`--app is one of ${appNames.join(', ')}, not ${values.app}`)
-  return { help: values.help, seeds: whole('seeds', 1), from: whole('from', 0), apps, exhaustive: values.exhaustive }
+  return {
+    help: values.help,
+    seeds: whole('seeds', 1, mode === 'mutants' ? 5_000 : 1_000),
+    from: whole('from', 0, 0),
+    apps,
+    mode,
+    rule: values.rule,
+  }
 }
 
 const columns = ['app', 'runs', 'invocations', 'commits', 'calls', 'faults', 'violations'] as const
@@ -50,6 +72,18 @@ type Row = Record<Exclude<(typeof columns)[number], 'app'>, number>
 const traceLines = 60
 const lineLengthMax = 400
 const toldMax = 3
+
+/** Columns as wide as their widest cell; numbers to the right. */
+const aligned = (rows: readonly (readonly string[])[]): readonly string[] => {
+  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? []
+  const isNumber = (cell: string): boolean => /^\d+$/.test(cell)
+  return rows.map((row) =>
+    row
+      .map((cell, at) => (isNumber(rows[1]?.[at] ?? '') ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  )
+}
 
 /** What was run so far, by app. */
 class Tally {
@@ -82,10 +116,7 @@ class Tally {
 
   lines(what: string): readonly string[] {
     const cells = [columns, ...[...this.#rows].map(([app, row]) => columns.map((column) => (column === 'app' ? app : String(row[column]))))]
-    const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)))
-    const padded = (row: readonly string[]): string =>
-      row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  ')
-    return [...cells.map(padded), `${this.sum('runs')} ${what}, ${this.sum('faults')} faults, ${this.sum('violations')} violations`]
+    return [...aligned(cells), `${this.sum('runs')} ${what}, ${this.sum('faults')} faults, ${this.sum('violations')} violations`]
   }
 }
 
@@ -99,7 +130,7 @@ const tell = (what: string, { violation, trace }: RunResult, replay: string): vo
 const runSeeds = async ({ seeds, from, apps }: Request): Promise<Tally> => {
   const tally = new Tally()
   for (let seed = from; seed < from + seeds; seed++) {
-    const app = apps[seed % apps.length] as AppName
+    const app = appOf(seed, apps)
     const result = await simulate({ app, seed: String(seed) })
     tally.add(app, result)
     if (tally.sum('violations') <= toldMax)
@@ -120,6 +151,25 @@ const runExhaustive = async ({ apps }: Request): Promise<Tally> => {
   return tally
 }
 
+const runMutants = async ({ seeds, from, rule }: Request): Promise<number> => {
+  const chosen = mutants.filter((mutant) => mutant.rule.split(/\W/).includes(rule) || rule === '')
+  const left = notApplicable.filter((it) => it.rule === rule || rule === '')
+  if (chosen.length + left.length === 0) throw new Error(`--rule ${rule}: there is no such rule`)
+  const rows = [['rule', 'without it', 'seeds until found', 'what is broken']]
+  let wrong = 0
+  for await (const hunted of huntAll(chosen, { from, seeds, atOnce: availableParallelism() })) {
+    rows.push([...rowOf(hunted, { from, seeds })])
+    if (!hunted.ok) wrong++
+    console.error(rows.at(-1)?.join('  '))
+  }
+  for (const { rule: name, why } of left) rows.push([name, 'not applicable', '', why])
+  console.log(aligned(rows).join('\n'))
+  const found = rows.filter(([, , result = '']) => /^\d/.test(result)).length
+  const covered = chosen.length - found - wrong
+  console.log(`${chosen.length} mutants, ${found} found, ${covered} covered by another rule, ${wrong} wrong, ${left.length} not applicable`)
+  return wrong > 0 ? 1 : 0
+}
+
 const main = async (): Promise<number> => {
   let request: Request
   try {
@@ -132,9 +182,14 @@ const main = async (): Promise<number> => {
     console.log(usage)
     return 0
   }
-  const tally = request.exhaustive ? await runExhaustive(request) : await runSeeds(request)
+  if (request.mode === 'mutants') return runMutants(request)
+  if (request.mode === 'matrix') {
+    console.log(await crashMatrix())
+    return 0
+  }
+  const tally = request.mode === 'exhaustive' ? await runExhaustive(request) : await runSeeds(request)
   console.error(tally.progress())
-  console.log(tally.lines(request.exhaustive ? 'cases' : 'seeds').join('\n'))
+  console.log(tally.lines(request.mode === 'exhaustive' ? 'cases' : 'seeds').join('\n'))
   return tally.sum('violations') > 0 ? 1 : 0
 }
 

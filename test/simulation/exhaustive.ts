@@ -26,6 +26,7 @@ const quiet = (app: AppName): Profile => ({
   chunkBytesMax: 1,
   batches: 3,
   recordsPerBatch: 3,
+  stepMs: 1,
 })
 
 /** Small inputs with what matters in them: deletes, records of both topics, windows that close. */

@@ -132,7 +132,8 @@ class RemoteSession implements TxnSession {
       deadlineMs,
       () => '',
       async () => {
-        await this.#session[what](never)
+        // partitions were added, and nothing was produced to them yet: a broker ends such a transaction
+        if (auditor.hasAppended(this.#session)) await this.#session[what](never)
         this.#atBroker.epoch++
         await auditor.ended(this.#session, what === 'commit')
       },

@@ -1,4 +1,5 @@
 import { type Random, randomOf } from '../conformance/fuzz/random.ts'
+import type { PortCall } from '../runtime/faults.ts'
 import { applies, type CallFault, callFaults, type Event, events, type Faults } from './faults.ts'
 
 /** How a run is scheduled: which of those that could go on does. */
@@ -8,6 +9,8 @@ export type Policy = 'any' | 'oldest' | 'sticky'
 export interface Profile {
   readonly policy: Policy
   readonly callFaults: readonly CallFault[]
+  /** Calls that they happen to; absent: all. */
+  readonly at?: readonly PortCall[]
   readonly events: readonly Event[]
   /** Chance of a fault per request, of an event per step, and how many of both at most. */
   readonly perCall: number
@@ -27,6 +30,8 @@ export interface Profile {
   readonly chunkBytesMax: number
   readonly batches: number
   readonly recordsPerBatch: number
+  /** How long a step takes. */
+  readonly stepMs: number
 }
 
 const some = <T>(random: Random, list: readonly T[]): readonly T[] => {
@@ -34,6 +39,59 @@ const some = <T>(random: Random, list: readonly T[]): readonly T[] => {
   const chosen = list.filter(() => random.chance(chance))
   return chosen.length > 0 ? chosen : [random.pick(list)]
 }
+
+/** What goes wrong together: seeds without a theme try everything, those with one try hard. */
+const themes: readonly ((random: Random) => Partial<Profile>)[] = [
+  () => ({}),
+  () => ({}),
+  // requests that land long after
+  (random) => ({
+    callFaults: ['copied', 'request late', 'crash, request late'],
+    events: ['jump', 'duplicate'],
+    perCall: random.pick([0.05, 0.15]),
+    perStep: 0.02,
+    faultsMax: 16,
+    lateRequests: random.pick([0.003, 0.01]),
+  }),
+  // processes that stand still in the middle, while another goes on and markers take their time
+  (random) => ({
+    policy: 'sticky',
+    callFaults: ['freeze before', 'freeze after'],
+    events: ['duplicate', 'freeze'],
+    perCall: random.pick([0.05, 0.15]),
+    perStep: 0.03,
+    faultsMax: 16,
+    markers: random.pick([0.01, 0.03, 0.1]),
+    thaw: random.pick([0.03, 0.1, 0.3]),
+    markersAtOnce: false,
+    invocationMs: 900_000,
+  }),
+  // the same, while they look at the log
+  (random) => ({
+    policy: 'sticky',
+    callFaults: ['freeze before', 'freeze after'],
+    at: ['open', 'bounds', 'fetch'],
+    events: ['duplicate'],
+    perCall: 0.2,
+    perStep: random.pick([0.03, 0.08]),
+    faultsMax: 24,
+    markers: random.pick([0.03, 0.1]),
+    thaw: random.pick([0.05, 0.2]),
+    markersAtOnce: false,
+    invocationMs: 900_000,
+    stepMs: 1,
+    processes: 3,
+  }),
+  // deliveries of one source and of several, all equally fast
+  () => ({ policy: 'oldest', perCall: 0, events: ['duplicate'], perStep: 0.05, faultsMax: 8, markersAtOnce: true, invocationMs: 900_000 }),
+  // requests that fail here and there
+  (random) => ({
+    callFaults: ['request lost', 'answer lost', 'refused', 'done but refused', 'sent twice'],
+    perCall: random.pick([0.05, 0.15, 0.3]),
+    perStep: 0,
+    faultsMax: 16,
+  }),
+]
 
 export const profileOf = (random: Random): Profile => ({
   policy: random.pick<Policy>(['any', 'any', 'sticky', 'sticky', 'oldest']),
@@ -52,8 +110,10 @@ export const profileOf = (random: Random): Profile => ({
   processes: random.pick([2, 3]),
   invocationMs: random.pick([60_000, 60_000, 8_000, 900_000]),
   chunkBytesMax: random.pick([1, 1, 1_000_000]),
-  batches: random.between(2, 6),
+  batches: random.between(2, 7),
   recordsPerBatch: random.between(1, 4),
+  stepMs: random.pick([1, 1, 1, 30, 300]),
+  ...random.pick(themes)(random),
 })
 
 /** Without any fault and any event: what is left is who goes first. */
@@ -62,6 +122,7 @@ export const calm = (profile: Profile): Profile => ({ ...profile, perCall: 0, pe
 export const randomFaults = (random: Random, profile: Profile): Faults => ({
   at: ({ call }) => {
     if (profile.perCall === 0 || !random.chance(profile.perCall)) return undefined
+    if (profile.at && !profile.at.includes(call.name)) return undefined
     const possible = profile.callFaults.filter((fault) => applies(fault, call.name))
     return possible.length === 0 ? undefined : { fault: random.pick(possible) }
   },

@@ -9,6 +9,8 @@ export interface RequestsOptions {
   readonly schedule: Schedule
   readonly faults: Faults
   readonly faultsMax: number
+  /** Some answers need no step of their own. */
+  readonly answersAtOnce: boolean
   /** Of the schedule, and of what fails. */
   readonly choices: Random
   readonly faultChoices: Random
@@ -170,7 +172,7 @@ export class Requests {
       else request.fail(error)
     }
     // every other answer comes at once: the requests alone decide who is slow, and a run has fewer steps
-    if (!process.frozen && this.#options.choices.chance(0.5)) run()
+    if (!process.frozen && this.#options.answersAtOnce && this.#options.choices.chance(0.5)) run()
     else this.#schedule.park({ kind: 'answer', process, run })
   }
 

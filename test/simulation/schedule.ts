@@ -83,8 +83,11 @@ export class Schedule {
 
   #oneOf(ready: readonly Moment[], at: number): Moment {
     if (this.#profile.policy === 'oldest') {
-      const oldest = ready.find(({ kind }) => kind === 'request' || kind === 'answer')
-      if (oldest && this.#choices.chance(0.9)) return oldest
+      const isOwn = ({ kind }: Moment): boolean => kind === 'request' || kind === 'answer'
+      const oldest = ready.find(isOwn)
+      const others = ready.filter((moment) => !isOwn(moment))
+      if (oldest && (others.length === 0 || this.#choices.chance(0.9))) return oldest
+      return this.#choices.pick(others)
     }
     let left = at
     for (const moment of ready) {

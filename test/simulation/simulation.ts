@@ -103,6 +103,7 @@ class Simulation implements World {
       schedule: this.#schedule,
       faults: options.faults ?? randomFaults(faults, this.#profile),
       faultsMax: options.faults ? never : this.#profile.faultsMax,
+      answersAtOnce: this.#profile.policy !== 'oldest',
       choices: this.#choices,
       faultChoices: this.#faultChoices,
       crash: (process) => this.#replace(process),
@@ -121,7 +122,7 @@ class Simulation implements World {
       partitions: this.#partitions,
       processes: this.#processes,
       endOf: (topic, partition) => this.#endOf(topic, partition),
-      wasTroubled: () => this.#requests.injected.size > 0,
+      wasTroubled: () => this.#requests.injected.size > 0 || this.#profile.stepMs > 1,
     })
   }
 
@@ -190,9 +191,11 @@ class Simulation implements World {
     this.#schedule.tell('', () => 'no more faults')
     for (let sweeps = 0; !this.auditor.violation; ) {
       if (!this.#schedule.next(this.#alternatives())) {
-        if (this.#isDone()) return this.auditor.atRest((topic, partition) => this.#endOf(topic, partition))
-        if (++sweeps > sweepsMax) return this.auditor.fail('L1', 'the tasks do not come to rest')
-        this.#schedule.nowMs += minuteMs
+        if (this.auditor.leftToDo().length === 0) return this.auditor.atRest()
+        if (++sweeps > sweepsMax) return this.auditor.fail('L1', `${sweepsMax} sweeps, and ${this.auditor.leftToDo().join(', ')}`)
+        // the ticks that come every ten minutes, whatever the item says, are not needed: they are left out
+        do this.#schedule.nowMs += minuteMs
+        while (Math.floor(this.#schedule.nowMs / minuteMs) % 10 < 2)
         await this.#triggers.sweep()
       }
       await this.#stepped()
@@ -211,7 +214,7 @@ class Simulation implements World {
 
   async #stepped(): Promise<void> {
     this.#schedule.step++
-    this.#schedule.nowMs++
+    this.#schedule.nowMs += this.#schedule.calm ? 1 : this.#profile.stepMs
     await drained()
     if (this.auditor.commits > this.#commits) {
       this.#commits = this.auditor.commits
@@ -221,17 +224,6 @@ class Simulation implements World {
     if (quiet && this.#calls - this.#callsAtCommit > callsWithoutProgressMax)
       this.auditor.fail('L2', `${callsWithoutProgressMax} calls without a fault and without a commit`)
     if (this.#schedule.step > stepsMax) this.auditor.fail('L2', `no end after ${stepsMax} steps`)
-  }
-
-  #isDone(): boolean {
-    return this.#tasks.every((task) => {
-      const item = this.auditor.itemOf(task)
-      return (
-        item?.lease === undefined &&
-        (item?.checkpoint?.seq ?? 0) === this.auditor.seqOf(task) &&
-        [...task.plan.sources.keys()].every((topic) => (item?.checkpoint?.positions[topic] ?? 0) >= this.#endOf(topic, task.partition))
-      )
-    })
   }
 
   #process(name: string, subTopology: string): Process {
@@ -263,7 +255,7 @@ class Simulation implements World {
 
   #thaw(process: Process): void {
     process.frozen = false
-    this.#schedule.nowMs += this.#choices.pick([0, 0, 20_000, 100_000])
+    this.#schedule.nowMs += this.#choices.pick([0, 0, 0, 20_000, 100_000])
     this.#schedule.tell(process.name, () => 'goes on')
   }
 

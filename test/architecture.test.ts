@@ -44,7 +44,7 @@ const rooms: Record<string, readonly string[]> = {
   'functions/*/input': ['functions/*/topology', 'local'],
   'functions/*/handler': ['index', 'lambda', 'functions/*/topology'],
   'infra/constructs': ['topology', 'errors', 'infra/handlers/topic-plan', 'lambda/kafka-security'],
-  'infra/handlers': ['adapters/kafkajs', 'lambda/kafka-security', 'runtime/ports', 'topology', 'errors'],
+  'infra/handlers': ['adapters/kafkajs', 'lambda/kafka-security', 'runtime/ports', 'runtime/renamed', 'topology', 'errors'],
   'infra/stacks': ['infra/constructs', 'topology'],
   'infra/app': ['infra/stacks', 'functions/*/topology'],
 }

@@ -35,7 +35,12 @@ export class InternalTopics extends Construct {
       memoryMb: 512,
       network: props.cluster.network,
       logRetention: props.logRetention,
-      statements: clusterStatements(props.cluster, { reads: [], writes: [], creates, describes: plan.userTopics }),
+      statements: clusterStatements(props.cluster, {
+        reads: [`${props.applicationId}-*`],
+        writes: [],
+        creates,
+        describes: plan.userTopics,
+      }),
     })
     const logGroup = new LogGroup(this, 'ProviderLogs', { retention: props.logRetention, removalPolicy: RemovalPolicy.DESTROY })
     // The framework answers CloudFormation from outside of the VPC: the handler needs no way to the internet. It lets its role

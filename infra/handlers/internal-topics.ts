@@ -1,6 +1,7 @@
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import { messageOf, StreamsError } from '../../src/errors.ts'
 import { type KafkaAuthSetting, kafkaSecurity } from '../../src/lambda/kafka-security.ts'
+import { checkRenamed } from '../../src/runtime/renamed.ts'
 import { createInternalTopics, type TopicPlan } from './topic-plan.ts'
 
 /** What the provider framework of the CDK hands over. */
@@ -32,12 +33,13 @@ export async function handler(
   const security = await kafkaSecurity(JSON.parse(auth) as KafkaAuthSetting, process.env)
   const kafka = createKafkaJs({ brokers: brokers.split(','), ...security })
   try {
+    await checkRenamed(kafka, plan, Date.now() + timeoutMs)
     const counts = await createInternalTopics(kafka.admin, plan, Date.now() + timeoutMs)
     return { PhysicalResourceId: id, Data: { Topics: counts.size } }
   } catch (error) {
     const remedy = error instanceof StreamsError ? ` ${error.remedy}` : ''
     throw new Error(`The internal topics of "${plan.applicationId}" are not in place. ${messageOf(error)}.${remedy}`, { cause: error })
   } finally {
-    await kafka.admin.close()
+    await Promise.all([kafka.admin.close(), kafka.reader.close(), kafka.txnLog.close()])
   }
 }

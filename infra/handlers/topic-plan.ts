@@ -1,4 +1,4 @@
-import { StreamsError } from '../../src/errors.ts'
+import { isStreamsError, StreamsError } from '../../src/errors.ts'
 import type { TopicAdmin } from '../../src/runtime/ports.ts'
 import { type InternalTopic, partitionCountsOf } from '../../src/topology/internal-topics.ts'
 import type { TopicRef } from '../../src/topology/nodes.ts'
@@ -32,7 +32,14 @@ export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, d
   }
   const counts = partitionCountsOf(plan.subTopologies, plan.internalTopics, plan.applicationId, userCounts)
   const specs = plan.internalTopics.map(({ name, config }) => ({ topic: name, partitions: countOf(counts, name), config }))
-  await admin.create(specs, deadlineMs)
+  await admin.create(specs, deadlineMs).catch((error: unknown) => {
+    if (!isStreamsError(error, 'TOPIC_MISMATCH')) throw error
+    throw new StreamsError('TOPIC_MISMATCH', error.message, {
+      cause: error,
+      remedy:
+        'A topic that the application reads has another number of partitions than before: its keys are in other tasks now. Delete the internal topics of the application, deploy, and begin anew: millrace reset (docs/operations.md).',
+    })
+  })
   return counts
 }
 

@@ -1,6 +1,7 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
 import { type Adapters, type LogEntry, streamsHandler } from '../lambda/index.ts'
 import type { CommittedChunk, InvocationOutcome } from '../runtime/invocation-request.ts'
+import { checkRenamed } from '../runtime/renamed.ts'
 import { topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
 import type { Topology } from '../topology/topology.ts'
@@ -92,6 +93,7 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
       partitions: 1,
       config: { 'cleanup.policy': 'compact' },
     }))
+    await checkRenamed(kafka, { applicationId, subTopologies: topology.subTopologies }, soon())
     const missing = users.filter((topic) => create && !existing.has(topic)).map((topic) => ({ topic, partitions, config: {} }))
     await kafka.admin.create([...missing, ...internal, ...progress], soon())
   }

@@ -1,3 +1,4 @@
+import { StreamsError } from '../errors.ts'
 import type { Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
 import { type CommitRecord, changelogHeaders, outputHeaders, timeHeaderOf, writeCommitRecord } from './commit-record.ts'
@@ -8,6 +9,8 @@ import type { LogRecord, PartitionBatch, TxnSession } from './ports.ts'
 export interface Chunk {
   readonly effects: Effects
   readonly commit: CommitRecord
+  /** Of the log, behind the commit before: what is written now must be further on. */
+  readonly ends: Readonly<Record<string, number>>
 }
 
 /**
@@ -17,7 +20,7 @@ export interface Chunk {
 export const writeChunk = async (
   { ports, plan, partition, deadlineMs }: InvocationRequest,
   session: TxnSession,
-  { effects, commit }: Chunk,
+  { effects, commit, ends }: Chunk,
 ): Promise<{ readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
   const headers = changelogHeaders(commit.gen, commit.seq)
   const nowMs = ports.clock.nowMs()
@@ -30,6 +33,12 @@ export const writeChunk = async (
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, nowMs)] }
   const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
   const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
+  for (const { topic, baseOffset } of appended) {
+    if (baseOffset >= (ends[topic] ?? 0)) continue
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} goes on at ${baseOffset}, but had come to ${ends[topic]}`, {
+      remedy: 'The topic was made again: empty the stores and read the input again: millrace reset (docs/operations.md).',
+    })
+  }
   await session.commit(deadlineMs)
   const log = new Set([...changelogs.map((batch) => batch.topic), plan.commitTopic])
   return {

@@ -57,7 +57,10 @@ describe('the internal topics', () => {
     await createInternalTopics(admin, plan, soon())
     const other = createMemoryKafka().admin
     await other.create([...user, { topic: 'demo-in-commits', partitions: 1, config: {} }], soon())
-    await expect(createInternalTopics(other, plan, soon())).rejects.toMatchObject({ code: 'TOPIC_MISMATCH' })
+    await expect(createInternalTopics(other, plan, soon())).rejects.toMatchObject({
+      ...{ code: 'TOPIC_MISMATCH', message: 'topic demo-in-commits has 1 partitions and 2 were asked for' },
+      remedy: expect.stringMatching(/^A topic that the application reads has another number of partitions.*millrace reset/),
+    })
   })
 
   it('wait for the topics of the user', async () => {

@@ -105,6 +105,17 @@ describe('a reset of what was lost', () => {
   })
 })
 
+it('begins anew with more partitions once the internal topics of the old ones are deleted', async () => {
+  const it = await resetScene(lines, { partitions: 1 })
+  await it.settle()
+  const internal = await it.kafka.admin.list('app-', it.clock.nowMs)
+  await it.kafka.admin.delete(['lines', ...internal.map(({ topic }) => topic)], it.clock.nowMs)
+  await it.kafka.admin.create([{ topic: 'lines', partitions: 3, config: {} }], it.clock.nowMs)
+  const plan = await runReset(it.request())
+  expect({ missing: plan.missing.length, tasks: plan.tasks.length }).toEqual({ missing: internal.length, tasks: 6 })
+  expect((await it.kafka.admin.list('app-', it.clock.nowMs)).map(({ partitions }) => partitions)).toEqual(internal.map(() => 3))
+})
+
 describe('a reset to the latest records', () => {
   it('counts only what comes afterwards', async () => {
     const it = await resetScene(lines)

@@ -171,6 +171,25 @@ describe('a log that lost records', () => {
     expect(await it.totals()).toEqual(['a=1'])
   })
 
+  it.each([
+    ['cold', false, "The log app-counts-changelog/0 ends at 0, before the checkpoint's 1"],
+    ['over a warm session', true, 'The log app-counts-changelog/0 goes on at 0, but had come to 1'],
+  ])('of a changelog that was made again is LOG_TRUNCATED, although the table has every row: %s', async (_how, warm, message) => {
+    const it = await scene()
+    const memory = createTaskMemory()
+    it.feed('words', record('a'))
+    await it.run({ memory })
+    it.feed('words', record('a'))
+    await it.kafka.admin.delete(['app-counts-changelog'], it.clock.nowMs)
+    await it.kafka.admin.create([{ topic: 'app-counts-changelog', partitions: 1, config: {} }], it.clock.nowMs)
+    await expect(it.run(warm ? { memory } : {})).rejects.toMatchObject({
+      ...{ code: 'LOG_TRUNCATED', remedy: expect.stringContaining('millrace reset') },
+      message,
+    })
+    expect(await it.totals()).toEqual(['a=1'])
+    expect(await it.rows()).toEqual({ a: row(1, 1) })
+  })
+
   it('of the commit topic is LOG_TRUNCATED', async () => {
     const it = await processed()
     it.kafka.truncate({ topic: 'app-words-commits', partition: 0, offset: 2 })

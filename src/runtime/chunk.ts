@@ -4,7 +4,7 @@ import type { Row } from '../state/rows.ts'
 import { type CommitRecord, changelogHeaders, outputHeaders, timeHeaderOf, writeCommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
-import type { LogRecord, PartitionBatch, TxnSession } from './ports.ts'
+import type { Appended, LogRecord, PartitionBatch, TxnSession } from './ports.ts'
 
 export interface Chunk {
   readonly effects: Effects
@@ -33,17 +33,22 @@ export const writeChunk = async (
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, nowMs)] }
   const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
   const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
-  for (const { topic, baseOffset } of appended) {
-    if (baseOffset >= (ends[topic] ?? 0)) continue
-    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} goes on at ${baseOffset}, but had come to ${ends[topic]}`, {
-      remedy: 'The topic was made again: empty the stores and read the input again: millrace reset (docs/operations.md).',
-    })
-  }
+  checkFurtherOn(appended, ends)
   await session.commit(deadlineMs)
   const log = new Set([...changelogs.map((batch) => batch.topic), plan.commitTopic])
   return {
     ends: Object.fromEntries(appended.filter(({ topic }) => log.has(topic)).map(({ topic, nextOffset }) => [topic, nextOffset])),
     records: effects.outputs.reduce((sum, batch) => sum + batch.records.length, 0),
+  }
+}
+
+/** LOG_TRUNCATED where a topic of the log was deleted and made again since: a warm session has not asked for its end. */
+const checkFurtherOn = (appended: readonly Appended[], ends: Chunk['ends']): void => {
+  for (const { topic, partition, baseOffset } of appended) {
+    if (baseOffset >= (ends[topic] ?? 0)) continue
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} goes on at ${baseOffset}, but had come to ${ends[topic]}`, {
+      remedy: 'The topic was made again: empty the stores and read the input again: millrace reset (docs/operations.md).',
+    })
   }
 }
 

@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: chunk,
-        find: '  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)\n  await session.commit(deadlineMs)',
+        find: '  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)\n  checkFurtherOn(appended, ends)\n  await session.commit(deadlineMs)',
         replace:
           '  const appending = session.append([...outputs, ...changelogs, progress], deadlineMs)\n  appending.catch(() => undefined)\n  await session.commit(deadlineMs)\n  const appended = await appending',
       },

@@ -2,12 +2,13 @@ import type { MemoryKafka } from '../../src/adapters/memory/log.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from '../../src/runtime/commit-record.ts'
 import type { Trigger } from '../../src/runtime/invocation-request.ts'
 import type { Appended, LogRecord, PartitionBatch, TxnSession } from '../../src/runtime/ports.ts'
+import type { Snapshot } from '../../src/runtime/snapshot.ts'
 import { Task } from '../../src/runtime/task.ts'
 import type { StateRow, TableBackend, TaskId, TaskItem } from '../../src/state/backend.ts'
 import { keyId, Rows } from '../../src/state/rows.ts'
 import type { SimulatedTask } from './process.ts'
 
-export type Invariant = 'S1' | 'S2' | 'S3' | 'L1' | 'L2'
+export type Invariant = 'S1' | 'S2' | 'S3' | 'L1' | 'L2' | 'Q'
 
 export interface Violation {
   readonly invariant: Invariant
@@ -38,6 +39,7 @@ interface Audited {
   item: TaskItem | undefined
 }
 
+const queriedMax = 5
 const everything = Number.MAX_SAFE_INTEGER
 const text = (bytes: Uint8Array | null): string => (bytes === null ? 'null' : Buffer.from(bytes).toString('latin1'))
 const lineOf = ({ key, value, timestamp }: Pick<LogRecord, 'key' | 'value' | 'timestamp'>): string =>
@@ -277,6 +279,28 @@ export class Auditor {
     }
   }
 
+  /** Keys that a query may ask for: those of the last changes. */
+  keysOf({ plan, partition }: SimulatedTask): readonly { readonly store: string; readonly key: Uint8Array }[] {
+    return [...this.#of(plan.subTopology, partition).keys.values()].slice(-queriedMax).map(({ store, key }) => ({ store, key }))
+  }
+
+  /** Q: what a query answers is what one transaction left. */
+  queried({ name, plan, partition }: SimulatedTask, keys: ReturnType<Auditor['keysOf']>, { seq, rows }: Snapshot): void {
+    const audited = this.#of(plan.subTopology, partition)
+    if (seq > (audited.commits.at(-1)?.seq ?? 0)) this.fail('Q', `${name}: a query is of transaction ${seq}, which is not committed`)
+    for (const [at, { store, key }] of keys.entries()) {
+      const history = [...(audited.keys.get(`${store}/${keyId(key)}`)?.bySeq ?? [])].filter(([changed]) => changed <= seq)
+      const should = history.at(-1)?.[1] ?? 'null'
+      const row = rows[at]
+      const is = row ? contentOf(row) : 'null'
+      if (is !== should)
+        this.fail(
+          'Q',
+          `${name}: a query of transaction ${seq} has ${printable(is)} for ${printable(`${store}/${text(key)}`)}, not ${printable(should)}`,
+        )
+    }
+  }
+
   /** The invocation of a delivery said that everything below its target is done. */
   acknowledged({ plan, partition }: SimulatedTask, trigger: Trigger): void {
     if (trigger.kind === 'tick') return
@@ -309,6 +333,15 @@ export class Auditor {
         ...waiting.map((topic) => `${name}: ${topic} waits from ${positions[topic] ?? 0} on`),
       ]
     })
+  }
+
+  /** Whether a task item says that somebody has to come: a lease is left, or a bell is not answered. */
+  isTold(): boolean {
+    return [...this.#tasks.values()].some(
+      ({ item }) =>
+        item?.lease !== undefined ||
+        Object.entries(item?.bells ?? {}).some(([topic, bell]) => bell > (item?.checkpoint?.positions[topic] ?? 0)),
+    )
   }
 
   /** Nothing can be read from there on, nor will be: what may be left are aborted records and markers. */

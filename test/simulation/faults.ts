@@ -30,7 +30,7 @@ export const callFaults = [
 export type CallFault = (typeof callFaults)[number]
 
 /** What may happen beside the calls. */
-export const events = ['duplicate', 'tick', 'crash', 'freeze', 'jump', 'drift'] as const
+export const events = ['duplicate', 'tick', 'query', 'crash', 'freeze', 'jump', 'drift'] as const
 export type Event = (typeof events)[number]
 
 export type Fault = CallFault | Event

@@ -64,6 +64,17 @@ export const logMutants: readonly Mutant[] = [
     ],
   },
   {
+    rule: 'R38',
+    without: 'a query lays the tail over rows that are newer than its commit record',
+    patches: [
+      {
+        file: 'src/runtime/snapshot.ts',
+        find: 'if (rows.every((row) => row === undefined || row.seq <= log.commit.seq)) return',
+        replace: 'if (rows !== undefined) return',
+      },
+    ],
+  },
+  {
     rule: 'E1',
     without: 'InitProducerId does not wait for the last markers',
     patches: [lateMarkers],

@@ -267,13 +267,26 @@ const tableOf = (world: World, process: Process): TableBackend => {
       }
       await Promise.all(requests)
     },
-    get: (keys, deadlineMs) =>
+    readTask: (task, deadlineMs) =>
       send(
         'get',
         deadlineMs,
-        () => `${keys[0]?.store} x${keys.length}`,
-        () => table.get(keys, never),
+        () => 'task item',
+        () => table.readTask(task, never),
       ),
+    get: async (keys, deadlineMs) => {
+      // one request reads its rows one by one, as a real table does
+      const groups = world.fetchesApart ? keys.map((key) => [key]) : [keys]
+      const answers = groups.map((group) =>
+        send(
+          'get',
+          deadlineMs,
+          () => `${group[0]?.store} x${group.length}`,
+          () => table.get(group, never),
+        ),
+      )
+      return (await Promise.all(answers)).flat()
+    },
     query: async function* (range, deadlineMs) {
       yield* await send(
         'query',

@@ -82,6 +82,22 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     stepMs: 1,
     processes: 3,
   }),
+  // queries while transactions end and rows are written
+  (random) => ({
+    policy: random.pick<Policy>(['any', 'sticky']),
+    callFaults: ['freeze after'],
+    at: ['get', 'bounds', 'fetch', 'put'],
+    events: ['query'],
+    perCall: 0.05,
+    perStep: 0.1,
+    faultsMax: 24,
+    markers: random.pick([0.03, 0.2]),
+    thaw: random.pick([0.05, 0.2]),
+    markersAtOnce: false,
+    fetchesApart: true,
+    invocationMs: 900_000,
+    stepMs: 1,
+  }),
   // deliveries of one source and of several, all equally fast
   () => ({ policy: 'oldest', perCall: 0, events: ['duplicate'], perStep: 0.05, faultsMax: 8, markersAtOnce: true, invocationMs: 900_000 }),
   // requests that fail here and there

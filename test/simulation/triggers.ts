@@ -1,6 +1,7 @@
 import { isStreamsError } from '../../src/errors.ts'
 import { runInvocation } from '../../src/runtime/invocation.ts'
 import type { InvocationOutcome, InvocationPorts, Trigger } from '../../src/runtime/invocation-request.ts'
+import { readSnapshot } from '../../src/runtime/snapshot.ts'
 import { needsTick } from '../../src/runtime/sweep.ts'
 import type { TableBackend } from '../../src/state/backend.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
@@ -70,6 +71,24 @@ export class Triggers {
 
   tick(task: SimulatedTask): void {
     this.#start(task, { kind: 'tick' })
+  }
+
+  /** Somebody outside reads rows of several keys, while whatever goes on goes on. */
+  query(task: SimulatedTask, reader: Process): void {
+    const { auditor, schedule, portsOf } = this.#options
+    const keys = auditor.keysOf(task)
+    schedule.tell(reader.name, () => `--> ${task.name}: query`)
+    readSnapshot({ ports: portsOf(reader), plan: task.plan, partition: task.partition, keys, deadlineMs: reader.nowMs() + 60_000 }).then(
+      (snapshot) => {
+        schedule.tell(reader.name, () => `<-- ${task.name}: of transaction ${snapshot.seq}`)
+        auditor.queried(task, keys, snapshot)
+      },
+      (error: unknown) => {
+        schedule.tell(reader.name, () => `<-- ${task.name}: failed, ${brief(error)}`)
+        if (!isStreamsError(error) || !error.retryable)
+          auditor.fail('Q', `a query failed with ${error instanceof Error ? error.stack : error}`)
+      },
+    )
   }
 
   async sweep(): Promise<void> {

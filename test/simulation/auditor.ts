@@ -1,12 +1,13 @@
 import type { MemoryKafka } from '../../src/adapters/memory/log.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from '../../src/runtime/commit-record.ts'
 import type { Trigger } from '../../src/runtime/invocation-request.ts'
-import type { Appended, LogRecord, PartitionBatch, TxnSession } from '../../src/runtime/ports.ts'
+import type { Appended, PartitionBatch, TxnSession } from '../../src/runtime/ports.ts'
 import type { Snapshot } from '../../src/runtime/snapshot.ts'
 import { Task } from '../../src/runtime/task.ts'
 import type { StateRow, TableBackend, TaskId, TaskItem } from '../../src/state/backend.ts'
 import { keyId, Rows } from '../../src/state/rows.ts'
 import type { SimulatedTask } from './process.ts'
+import { contentOf, lineOf, printable, sorted, text } from './words.ts'
 
 export type Invariant = 'S1' | 'S2' | 'S3' | 'L1' | 'L2' | 'Q'
 
@@ -39,23 +40,7 @@ interface Audited {
   item: TaskItem | undefined
 }
 
-const queriedMax = 5
 const everything = Number.MAX_SAFE_INTEGER
-const text = (bytes: Uint8Array | null): string => (bytes === null ? 'null' : Buffer.from(bytes).toString('latin1'))
-const lineOf = ({ key, value, timestamp }: Pick<LogRecord, 'key' | 'value' | 'timestamp'>): string =>
-  `${text(key)}=${text(value)}@${timestamp}`
-const printable = (line: string): string => JSON.stringify(line)
-const contentOf = ({ value, timestamp }: Pick<LogRecord, 'value' | 'timestamp'>): string =>
-  value === null ? 'null' : `${text(value)}@${timestamp}`
-const isNull = (value: string | undefined): boolean => value === 'null'
-const sameTimes = (one: unknown, other: unknown): boolean => sorted(one) === sorted(other)
-const sorted = (value: unknown): string =>
-  JSON.stringify(value, (_key, it) =>
-    it !== null && typeof it === 'object' && !Array.isArray(it)
-      ? Object.fromEntries(Object.entries(it).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : it,
-  )
-
 /**
  * Sees every request in the moment in which it takes effect, and holds the log and the table against a task that nothing ever
  * happens to: it takes the input that each committed transaction says to have taken, in one life, all its rows in memory.
@@ -185,7 +170,7 @@ export class Auditor {
           `${name}: transaction ${commit.seq} wrote [${is.map(printable).join(' ')}] to ${at}; without faults: [${should.map(printable).join(' ')}]`,
         )
     }
-    if (!sameTimes(commit.times, effects.times))
+    if (sorted(commit.times) !== sorted(effects.times))
       this.fail('S1', `${name}: transaction ${commit.seq} has times ${sorted(commit.times)}; without faults: ${sorted(effects.times)}`)
   }
 
@@ -230,7 +215,7 @@ export class Auditor {
     const is = row === undefined ? 'null' : contentOf(row)
     if (is === should && (row === undefined || row.seq === history.latest)) return
     const what = `${name}: ${printable(id)} is ${printable(is)} of ${row?.seq}; transaction ${history.latest} made it ${printable(`${should}`)}, the checkpoint is at ${checkpoint?.seq}`
-    this.fail(isNull(should) && !isNull(is) ? 'S3' : 'S2', what)
+    this.fail(should === 'null' && is !== 'null' ? 'S3' : 'S2', what)
   }
 
   /** A task item may have changed. */
@@ -281,7 +266,7 @@ export class Auditor {
 
   /** Keys that a query may ask for: those of the last changes. */
   keysOf({ plan, partition }: SimulatedTask): readonly { readonly store: string; readonly key: Uint8Array }[] {
-    return [...this.#of(plan.subTopology, partition).keys.values()].slice(-queriedMax).map(({ store, key }) => ({ store, key }))
+    return [...this.#of(plan.subTopology, partition).keys.values()].slice(-5).map(({ store, key }) => ({ store, key }))
   }
 
   /** Q: what a query answers is what one transaction left. */
@@ -363,9 +348,11 @@ export class Auditor {
     for (const store of plan.stores) {
       const range = { subTopology: plan.subTopology, partition, gen: item?.checkpoint?.gen ?? 0, store: store.name }
       for await (const page of this.#table.query(range, everything))
-        for (const { key } of page)
-          if (isNull(keys.get(`${store.name}/${keyId(key)}`)?.bySeq.get(keys.get(`${store.name}/${keyId(key)}`)?.latest ?? 0) ?? 'null'))
+        for (const { key } of page) {
+          const history = keys.get(`${store.name}/${keyId(key)}`)
+          if ((history?.bySeq.get(history.latest) ?? 'null') === 'null')
             this.fail('S2', `${name}: the table has ${store.name}/${text(key)}, the log has not`)
+        }
     }
   }
 

@@ -76,10 +76,11 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: chunk,
-        find: '  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)\n  checkFurtherOn(appended, ends)\n  await session.commit(deadlineMs)',
+        find: '  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)\n',
         replace:
-          '  const appending = session.append([...outputs, ...changelogs, progress], deadlineMs)\n  appending.catch(() => undefined)\n  await session.commit(deadlineMs)\n  const appended = await appending',
+          '  const appending = session.append([...outputs, ...changelogs, progress], deadlineMs)\n  appending.catch(() => undefined)\n  await session.commit(deadlineMs)\n  const appended = await appending\n',
       },
+      { file: chunk, find: '  await session.commit(deadlineMs)\n  const log', replace: '  const log' },
     ],
   },
   {

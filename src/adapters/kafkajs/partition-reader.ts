@@ -10,6 +10,13 @@ import { decodeCommitted } from './record-batch.ts'
 /** A read is given up on one socket after this time, beyond what it was told to wait, and sent again on another. */
 const readMsMax = 5_000
 
+/**
+ * A broker that stood still believes for a while that it leads what others lead by now: its log ends before offsets that are there.
+ * So long an offset outside of the log is asked for again.
+ */
+const staleLeaderMs = 3_000
+const offsetOutOfRange = 1
+
 type Send<P, A> = (to: BrokerAddress, topics: readonly OfTopic<P>[]) => Promise<readonly OfTopic<A & PartitionError>[]>
 
 /** Asks each partition's leader, again where the leader has moved or said nothing, and answers in request order. */
@@ -22,6 +29,9 @@ export const askLeaders = async <P extends TopicPartition, A>(
 ): Promise<readonly A[]> => {
   const answers = new Map<P, A>()
   let reason = 'nothing was asked'
+  const staleUntilMs = Math.min(deadlineMs, Date.now() + staleLeaderMs)
+  const comesAgain = (error: number): boolean =>
+    isLeaderMoved(error) || (error === offsetOutOfRange && what === 'Fetch' && Date.now() < staleUntilMs)
   for (let attempt = 0; ; attempt++) {
     const open = partitions.filter((at) => !answers.has(at))
     const leaders = await cluster.leadersOf(open, deadlineMs)
@@ -38,7 +48,7 @@ export const askLeaders = async <P extends TopicPartition, A>(
           for (const { at } of group) {
             const answer = found.get(`${at.topic}/${at.partition}`)
             if (answer?.error === 0) answers.set(at, answer)
-            else if (answer !== undefined && !isLeaderMoved(answer.error)) throw readError(answer, at, what)
+            else if (answer !== undefined && !comesAgain(answer.error)) throw readError(answer, at, what)
             else cluster.forgetLeader(at)
             reason = `${at.topic}/${at.partition}: ${answer === undefined ? 'no answer for it' : nameOf(answer.error)}`
           }
@@ -60,7 +70,7 @@ const readError = (
   { topic, partition, ...at }: TopicPartition & { readonly offset?: number },
   what: string,
 ): StreamsError =>
-  error === 1
+  error === offsetOutOfRange
     ? new StreamsError('LOG_TRUNCATED', `offset ${at.offset} of ${topic}/${partition} is outside of its log`)
     : requestError(error, `${what} of ${topic}/${partition}`)
 

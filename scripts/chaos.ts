@@ -95,4 +95,6 @@ const main = async (): Promise<number> => {
   return isClean(report.findings) ? 0 : 1
 }
 
-process.exitCode = await main()
+const status = await main()
+// what was killed under way may leave a handle behind, and the verdict is there
+process.stdout.write('', () => process.exit(status))

@@ -11,6 +11,8 @@ export interface Chunk {
   readonly commit: CommitRecord
   /** Of the log, behind the commit before: what is written now must be further on. */
   readonly ends: Readonly<Record<string, number>>
+  /** Where the commit topic was said to end when the log was read; undefined once this session has written behind it. */
+  readonly listedEnd: number | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export interface Chunk {
 export const writeChunk = async (
   { ports, plan, partition, deadlineMs }: InvocationRequest,
   session: TxnSession,
-  { effects, commit, ends }: Chunk,
+  { effects, commit, ends, listedEnd }: Chunk,
 ): Promise<{ readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
   const headers = changelogHeaders(commit.gen, commit.seq)
   const nowMs = ports.clock.nowMs()
@@ -34,6 +36,7 @@ export const writeChunk = async (
   const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
   const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
   checkFurtherOn(appended, ends)
+  checkWasTheEnd(appended.at(-1), listedEnd)
   await session.commit(deadlineMs)
   const log = new Set([...changelogs.map((batch) => batch.topic), plan.commitTopic])
   return {
@@ -59,6 +62,16 @@ const changelogRecord = ({ key, value, timestamp, headers: held }: Row, stamp: H
   timestamp,
   headers: held === undefined || held.length === 0 ? stamp : [...held, ...stamp],
 })
+
+/**
+ * A broker that stood still may tell an old end of its log before it knows that it leads no more: then commits behind it were not seen.
+ * FENCED: whoever was told so starts over.
+ */
+const checkWasTheEnd = (progress: Appended | undefined, listedEnd: number | undefined): void => {
+  if (progress === undefined || listedEnd === undefined || progress.baseOffset === listedEnd) return
+  const { topic, partition, baseOffset } = progress
+  throw new StreamsError('FENCED', `The log ${topic}/${partition} was said to end at ${listedEnd}, but goes on at ${baseOffset}`)
+}
 
 /**
  * A broker deletes what is older than a changelog's retention by its own clock, and within seconds. Where stream time is behind the

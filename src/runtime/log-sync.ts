@@ -24,6 +24,8 @@ export interface LogState {
   readonly ends: Readonly<Record<string, number>>
   /** Rows in the table are of no use: all that counts is in `tail`. */
   readonly rebuilt: boolean
+  /** Where the commit topic was said to end: whoever commits next writes there, or was told by a broker that leads no more. */
+  readonly listedEnd?: number
   /** When the last commit was written, by the clock of its writer; absent where that was not read. */
   readonly committedMs?: number
 }
@@ -56,18 +58,19 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const beside = Object.entries(checkpoint?.ends ?? {}).filter(([topic]) => [...plan.changelogs.values()].includes(topic))
   const log = await readLog(request, plan.commitTopic, { since: known, last: 1, beside })
   const last = log.records.at(-1)
-  if (!last) return emptyLog(request)
+  const listedEnd = log.end
+  if (!last) return { ...emptyLog(request), listedEnd }
   const commit = readCommitRecord(last.value, `${plan.commitTopic}/${partition}@${last.offset}`)
   if (checkpoint && (commit.seq < checkpoint.seq || commit.gen < checkpoint.gen)) throw fenced('the checkpoint is newer than the log')
   const commitEnd = { [plan.commitTopic]: last.offset + 1 }
   // nobody works on it: whoever resumes it reads the rest
   const committedMs = last.timestamp
-  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, committedMs }
+  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, listedEnd, committedMs }
   const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
   // one that was there before, and has come back, goes on with what its changelog has
   const added = addedStores(plan, commit)
   if (!fresh && commit.seq === checkpoint.seq && added.size === 0)
-    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, committedMs }
+    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, listedEnd, committedMs }
   const oldest = log.records.find((record) => known === undefined || record.offset >= known)
   const rebuilt = fresh || (oldest !== undefined && oldest.timestamp < request.nowMs - staleMs)
   const tails = await Promise.all(
@@ -99,6 +102,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
     tail: new Map([...tails.map(({ store, rows }) => [store, rows] as const), ...fromSources]),
     ends: { ...commitEnd, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     rebuilt,
+    listedEnd,
     committedMs,
   }
 }

@@ -73,7 +73,7 @@ const checkpoint = (seq: number, end: number, gen = 0): Checkpoint => ({
 it('reads the commit topic alone when the checkpoint is as new', async () => {
   expect(await sync({ [commits]: [{ records: [committed(1), committed(2)] }] }, checkpoint(2, 7))).toEqual({
     ...{ commit: commit(2), rows: [], rebuilt: false, ends: { [commits]: 2, [changelog]: 7 } },
-    asked: [`fetch ${commits} 1`, `bounds ${commits}`],
+    ...{ listedEnd: 2, asked: [`fetch ${commits} 1`, `bounds ${commits}`] },
   })
 })
 
@@ -86,7 +86,7 @@ it('asks for the changelogs only after the commit topic, each from its own offse
     ),
   ).toEqual({
     ...{ commit: commit(3), rows: ['a=null seq 3', 'b=1 seq 2'], rebuilt: false, ends: { [commits]: 3, [changelog]: 4 } },
-    asked: [`fetch ${commits} 0`, `bounds ${commits}`, `bounds ${changelog}`, `fetch ${changelog} 1`],
+    ...{ listedEnd: 3, asked: [`fetch ${commits} 0`, `bounds ${commits}`, `bounds ${changelog}`, `fetch ${changelog} 1`] },
   })
 })
 
@@ -115,7 +115,7 @@ it('reads a table whose source topic is its changelog from there: what was commi
   const logs = { [commits]: [{ records: [committed(1), committed(5)] }], words: [{ records: words, lastStableOffset: 5 }] }
   expect(await sync(logs, checkpoint(1, 0), reused)).toEqual({
     ...{ commit: commit(5), rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: false, ends: { [commits]: 2 } },
-    asked: [`fetch ${commits} 0`, `bounds ${commits}`, 'bounds words', 'fetch words 1'],
+    ...{ listedEnd: 2, asked: [`fetch ${commits} 0`, `bounds ${commits}`, 'bounds words', 'fetch words 1'] },
   })
   expect(await sync(logs, undefined, reused)).toMatchObject({ rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: true })
 })
@@ -123,7 +123,7 @@ it('reads a table whose source topic is its changelog from there: what was commi
 it('of a task that never committed is at transaction 0, with nothing to read', async () => {
   expect(await sync({})).toEqual({
     commit: { ...commit(0), positions: {} },
-    ...{ rows: [], rebuilt: true, ends: {}, asked: [`bounds ${commits}`] },
+    ...{ rows: [], rebuilt: true, ends: {}, listedEnd: 0, asked: [`bounds ${commits}`] },
   })
 })
 

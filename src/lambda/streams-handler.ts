@@ -65,7 +65,8 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
   }
   /** Failures of tasks, which are logged with the task. */
   const said = new WeakSet<Error>()
-  const handler = middy<unknown, KafkaBatchResponse, Error, HandlerContext & object>()
+  // an answer before the tasks have ended would freeze them half-way: Lambda's own timeout ends the process with them
+  const handler = middy<unknown, KafkaBatchResponse, Error, HandlerContext & object>({ timeoutEarlyInMillis: 0 })
     .use({
       onError: ({ error }) => {
         if (!(error instanceof Error && said.has(error))) log(errorEntry(error))

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
 import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
@@ -189,5 +189,32 @@ describe('the handler', () => {
       code: 'CONFIG_INVALID',
       message: 'The topology has no sub-topology "lines"; it has words',
     })
+  })
+})
+
+describe('the end of its time', () => {
+  it('is no answer: nothing of an invocation is left behind for the next one', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    try {
+      let fail = (_error: Error): void => undefined
+      const adapters = () =>
+        new Promise<never>((_resolve, reject) => {
+          fail = reject
+        })
+      const handler = streamsHandler(fragile(), {
+        identity: { applicationId: 'app', subTopology: 'words' },
+        adapters,
+        log: () => undefined,
+      })
+      const answer = handler(tick, { getRemainingTimeInMillis: () => 10 }).then(
+        () => 'done',
+        (error: Error) => error.message,
+      )
+      await vi.advanceTimersByTimeAsync(60_000)
+      fail(new Error('its own error'))
+      expect(await answer).toBe('its own error')
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
 import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
@@ -54,7 +54,7 @@ const deployed = async (
     const answers = await kafka.reader.fetch(requests, { waitMs: 0, deadlineMs: soon() })
     return answers.flatMap(({ records }) => records.map(({ key, value }) => `${textOf(key)}=${numberOf(value)}`)).sort()
   }
-  return { kafka, table, entries, totals, invoke: (event: unknown) => handler(event, context) }
+  return { kafka, table, entries, totals, handler, invoke: (event: unknown) => handler(event, context) }
 }
 const everyPartition = (count: number) => mskEvent(...Array.from({ length: count }, (_, partition) => eventRecord('words', partition, 0)))
 
@@ -193,28 +193,14 @@ describe('the handler', () => {
 })
 
 describe('the end of its time', () => {
-  it('is no answer: nothing of an invocation is left behind for the next one', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout'] })
-    try {
-      let fail = (_error: Error): void => undefined
-      const adapters = () =>
-        new Promise<never>((_resolve, reject) => {
-          fail = reject
-        })
-      const handler = streamsHandler(fragile(), {
-        identity: { applicationId: 'app', subTopology: 'words' },
-        adapters,
-        log: () => undefined,
-      })
-      const answer = handler(tick, { getRemainingTimeInMillis: () => 10 }).then(
-        () => 'done',
-        (error: Error) => error.message,
-      )
-      await vi.advanceTimersByTimeAsync(60_000)
-      fail(new Error('its own error'))
-      expect(await answer).toBe('its own error')
-    } finally {
-      vi.useRealTimers()
+  it('is watched by the tasks alone: no timer answers while one of them is still at work', async () => {
+    const { handler } = await deployed(1)
+    let asked = 0
+    const remaining = () => {
+      asked++
+      return 60_000
     }
+    await handler(everyPartition(1), { getRemainingTimeInMillis: remaining })
+    expect(asked).toBe(1)
   })
 })

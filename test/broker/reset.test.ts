@@ -44,15 +44,15 @@ describe.skipIf(endpoint === null)('millrace reset on a real Kafka and a real ta
 
   it('of a word count that runs: the old counts go, all is counted again and written again, and nothing hangs', async () => {
     const input = file('lines.txt', `${lines.join('\n')}\n`)
-    const start = ['start', 'word-count', ...where('again'), '--input', input]
+    const start = ['start', 'word-count', ...where('anew'), '--input', input]
     const running = startCli(start)
     let ended = false
     running.result.then(() => (ended = true))
     await running.seen(/lag|error/)
-    const written = async () => (await ends('again-counts-changelog')).reduce((sum, it) => sum + it.highWatermark, 0)
+    const written = async () => (await ends('anew-counts-changelog')).reduce((sum, it) => sum + it.highWatermark, 0)
     while (!ended && (await written()) === 0);
 
-    const done = await runCli(['reset', 'word-count', '--execute', ...where('again')])
+    const done = await runCli(['reset', 'word-count', '--execute', ...where('anew')])
     expect({ code: done.code, stdout: done.stdout }).toEqual({
       code: 0,
       stdout: [
@@ -69,13 +69,13 @@ describe.skipIf(endpoint === null)('millrace reset on a real Kafka and a real ta
     expect({ code: first.code, error: /error:.*/.exec(first.stderr)?.[0] }).toEqual({ code: 0, error: undefined })
     const settled = await runCli(start)
     expect(settled.code).toBe(0)
-    expect(await rowsOf('again', 1)).toEqual(countsOf(lines))
+    expect(await rowsOf('anew', 1)).toEqual(countsOf(lines))
     expect(await outputs([])).toEqual(countsOf(lines))
   })
 
   it('first says what it would do, and does nothing; afterwards it reads again from where it was told to', async () => {
     const at = (await ends('word-counts')).map(({ highWatermark }) => highWatermark)
-    const plan = await runCli(['reset', 'word-count', ...where('again'), '--to-offset', 'lines:0:100'])
+    const plan = await runCli(['reset', 'word-count', ...where('anew'), '--to-offset', 'lines:0:100'])
     expect(plan.code).toBe(0)
     const text = plan.stdout.replaceAll(/ {2,}/g, ' | ').split('\n')
     expect(text.slice(0, 3)).toEqual(['A reset to generation 2', '', ' | task | seq | gen | held | position'])
@@ -84,19 +84,19 @@ describe.skipIf(endpoint === null)('millrace reset on a real Kafka and a real ta
       expect.stringMatching(/^ \| lines\/1 \| \d+ \| 1 \| lines [\d,]+ -> 0$/),
     ])
     expect(text.slice(-4)).toEqual([
-      expect.stringMatching(/^Records are deleted of: again-counts-repartition\/0 below [\d,]+, /),
+      expect.stringMatching(/^Records are deleted of: anew-counts-repartition\/0 below [\d,]+, /),
       'Records stay, and new ones are written behind them, in: word-counts',
       'Nothing was changed: this was a dry run. Do it with --execute',
       '',
     ])
-    expect(await rowsOf('again', 1)).toEqual(countsOf(lines))
+    expect(await rowsOf('anew', 1)).toEqual(countsOf(lines))
 
-    const done = await runCli(['reset', 'word-count', '--execute', ...where('again'), '--to-latest'])
+    const done = await runCli(['reset', 'word-count', '--execute', ...where('anew'), '--to-latest'])
     expect(done.code).toBe(0)
     expect(done.stderr).toContain(`  deleted ${Object.keys(countsOf(lines)).length.toLocaleString('en-US')} rows of counts\n`)
     const more = ['w1 w2', 'w1']
-    const { code } = await runCli(['start', 'word-count', ...where('again'), '--input', file('more.txt', `${more.join('\n')}\n`)])
+    const { code } = await runCli(['start', 'word-count', ...where('anew'), '--input', file('more.txt', `${more.join('\n')}\n`)])
     expect(code).toBe(0)
-    expect([await rowsOf('again', 1), await rowsOf('again', 2), await outputs(at)]).toEqual([{}, countsOf(more), countsOf(more)])
+    expect([await rowsOf('anew', 1), await rowsOf('anew', 2), await outputs(at)]).toEqual([{}, countsOf(more), countsOf(more)])
   })
 })

@@ -205,7 +205,7 @@ describe('the rights', () => {
     expect(policyOf('AppTaskcountsrepartitionTaskRole')).toEqual([{ Version: '2012-10-17', Statement: statements }])
   })
 
-  it('of the handler of internal topics are to create those, and to look at the topics of the user', () => {
+  it('of the handler of internal topics are to create those, to look at the topics of the user, and to read what an older deployment has committed', () => {
     const internal = ['counts-changelog', 'counts-repartition', 'counts-repartition-commits', 'lines-commits'].map(
       (name) => `word-count-${name}`,
     )
@@ -215,7 +215,8 @@ describe('the rights', () => {
         Statement: [
           allow(['logs:CreateLogStream', 'logs:PutLogEvents'], '<AppInternalTopicsHandlerLogs.Arn>'),
           allow('kafka-cluster:Connect', arn('cluster')),
-          allow('kafka-cluster:DescribeTopic', topics('lines', ...internal, 'word-counts')),
+          allow('kafka-cluster:DescribeTopic', topics('lines', 'word-count-*', ...internal, 'word-counts')),
+          allow('kafka-cluster:ReadData', topics('word-count-*')[0]),
           allow('kafka-cluster:CreateTopic', topics(...internal)),
           vpc(),
         ],

@@ -69,7 +69,7 @@ const look = async (it: Scene): Promise<Sight> => {
     rows: await it.rows(),
     open: lastStableOffset < highWatermark,
     held: item?.lease !== undefined,
-    bell: item?.bells['words'],
+    bell: item?.bells.words,
   }
 }
 

@@ -78,7 +78,6 @@ export const logMutants: readonly Mutant[] = [
     rule: 'E1',
     without: 'InitProducerId does not wait for the last markers',
     patches: [lateMarkers],
-    coveredBy: 'R35, as the protocol says',
   },
   {
     rule: 'E1 and R35',

@@ -275,7 +275,9 @@ describe.skipIf(kafka === null || dynamodb === null)('the bundle that is deploye
       await app.expectRightCounts()
       expect(results.map(({ status, payload }) => ({ status, payload }))).toEqual([0, 1].map(() => succeeded))
       const restarts = app.logs.filter(({ message }) => message === 'starting over').map(({ code }) => code)
-      expect(new Set(restarts)).toEqual(new Set(at === 'append' ? ['FENCED'] : []))
+      // the process has a task of another partition, which stood still wherever it was
+      const possible = at === 'append' ? [['FENCED']] : [[], ['FENCED']]
+      expect(possible).toContainEqual([...new Set(restarts)])
     })
 
     it('and is killed is given the event again, and counts right', async () => {

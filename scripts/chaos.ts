@@ -1,11 +1,10 @@
 import { createWriteStream } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { textTable } from '../src/cli/text-table.ts'
-import { messageOf } from '../src/errors.ts'
-import { missingJava } from '../test/broker/real-parts.ts'
 import { type ChaosOptions, type ChaosReport, runChaos } from '../test/chaos/chaos.ts'
 import { isClean } from '../test/chaos/findings.ts'
 import { workloads } from '../test/chaos/workloads.ts'
+import { runCommand } from './command.ts'
 
 /** `npm run chaos`: real parts that fail, and a verdict. Exit code 1: something is lost, twice, out of order or wrong; 2: wrong arguments, or no Java. */
 const names = workloads.map(({ name }) => name)
@@ -61,23 +60,7 @@ const tablesOf = ({ workloads, faults, errors, takeover }: ChaosReport): string 
 const lastLine = ({ kills, transactions, records, findings: { losses, duplicates } }: ChaosReport): string =>
   `${kills} kills, ${transactions} transactions, ${records} records, ${losses} losses, ${duplicates} duplicates`
 
-const main = async (): Promise<number> => {
-  let request: Request
-  try {
-    request = requestOf(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${messageOf(error)}\n\n${usage}`)
-    return 2
-  }
-  if (request.help) {
-    console.log(usage)
-    return 0
-  }
-  const missing = missingJava('Chaos runs')
-  if (missing !== null) {
-    console.error(missing)
-    return 2
-  }
+const attack = async (request: Request): Promise<number> => {
   const beganMs = performance.now()
   const file = request.logFile === undefined ? undefined : createWriteStream(request.logFile)
   const log = (line: string): void => void file?.write(`${new Date().toISOString()} ${line}\n`)
@@ -95,6 +78,6 @@ const main = async (): Promise<number> => {
   return isClean(report.findings) ? 0 : 1
 }
 
-const status = await main()
+const status = await runCommand({ usage, requestOf, java: 'Chaos runs', run: attack })
 // what was killed under way may leave a handle behind, and the verdict is there
 process.stdout.write('', () => process.exit(status))

@@ -2,11 +2,11 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { textTable } from '../src/cli/text-table.ts'
-import { messageOf } from '../src/errors.ts'
 import { conform, failureLines, type Result, tally } from '../test/conformance/conformance.ts'
 import { type Mode, modes } from '../test/conformance/run-scenario.ts'
 import type { Vector } from '../test/conformance/scenario.ts'
 import { readVectors } from '../test/conformance/vector-files.ts'
+import { runCommand } from './command.ts'
 
 /** `npm run conformance`: runs vectors of Kafka Streams and compares. Exit code 1: something failed; 2: wrong arguments or files. */
 const usage = `Usage: npm run conformance -- [--mode warm|cold] [--name TEXT] [--verbose] [PATH...]
@@ -84,21 +84,10 @@ const run = async ({ vectors, modes, verbose }: Request): Promise<readonly Resul
   return results
 }
 
-const main = async (): Promise<number> => {
-  let request: Request
-  try {
-    request = requestOf(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${messageOf(error)}\n\n${usage}`)
-    return 2
-  }
-  if (request.help) {
-    console.log(usage)
-    return 0
-  }
+const conformAll = async (request: Request): Promise<number> => {
   const results = await run(request)
   console.log([...byArea(results), ...skippedLines(results), '', tally(results)].join('\n'))
   return results.some(({ outcome }) => outcome === 'failed') ? 1 : 0
 }
 
-process.exitCode = await main()
+process.exitCode = await runCommand({ usage, requestOf, run: conformAll })

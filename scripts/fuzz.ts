@@ -2,13 +2,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { messageOf } from '../src/errors.ts'
-import { missingJava } from '../test/broker/real-parts.ts'
 import { failureLines } from '../test/conformance/conformance.ts'
 import { differs, type FuzzOptions, fuzz, type Judged, verbsOf } from '../test/conformance/fuzz/fuzz.ts'
 import { type Oracle, startOracle } from '../test/conformance/fuzz/oracle.ts'
 import { type Differing, shrink } from '../test/conformance/fuzz/shrink.ts'
 import type { Scenario } from '../test/conformance/scenario.ts'
+import { runCommand } from './command.ts'
 
 /** `npm run fuzz`: random scenarios, run by Kafka Streams and by us. Exit code 1: something differs; 2: wrong arguments, or no Java. */
 const usage = `Usage: npm run fuzz -- [--seed S] [--count N] [--from I] [--shrink N] [--output FILE]
@@ -127,23 +126,7 @@ const run = async (request: Request, oracle: Oracle): Promise<number> => {
   return tally.differences > 0 ? 1 : 0
 }
 
-const main = async (): Promise<number> => {
-  let request: Request
-  try {
-    request = requestOf(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${messageOf(error)}\n\n${usage}`)
-    return 2
-  }
-  if (request.help) {
-    console.log(usage)
-    return 0
-  }
-  const missing = missingJava('Random scenarios')
-  if (missing !== null) {
-    console.error(missing)
-    return 2
-  }
+const compareAll = async (request: Request): Promise<number> => {
   const oracle = startOracle()
   try {
     return await run(request, oracle)
@@ -152,4 +135,4 @@ const main = async (): Promise<number> => {
   }
 }
 
-process.exitCode = await main()
+process.exitCode = await runCommand({ usage, requestOf, java: 'Random scenarios', run: compareAll })

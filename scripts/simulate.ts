@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { messageOf } from '../src/errors.ts'
 import { type AppName, appNames } from '../test/simulation/apps.ts'
 import { appOf } from '../test/simulation/campaign.ts'
 import { crashMatrix } from '../test/simulation/crash-matrix.ts'
@@ -8,6 +7,7 @@ import { exhaustive } from '../test/simulation/exhaustive.ts'
 import { huntAll, rowOf } from '../test/simulation/find-mutants.ts'
 import { mutants, notApplicable } from '../test/simulation/mutants.ts'
 import { type RunResult, simulate } from '../test/simulation/simulation.ts'
+import { runCommand } from './command.ts'
 
 /** `npm run simulate`: the production runtime under every order of events that a seed thinks of. Exit code 1: an invariant was broken; 2: wrong arguments. */
 const usage = `Usage: npm run simulate -- [--seeds N] [--from S] [--app A] [--exhaustive | --mutants [--rule R] | --matrix]
@@ -56,6 +56,7 @@ const requestOf = (args: readonly string[]): Request => {
   const [mode = 'seeds'] = modes
   const apps = appNames.filter((name) => values.app === undefined || name === values.app)
   if (apps.length === 0) throw new Error(`--app is one of ${appNames.join(', ')}, not ${values.app}`)
+  if (![...mutants, ...notApplicable].some(isOf(values.rule))) throw new Error(`--rule ${values.rule}: there is no such rule`)
   return {
     help: values.help,
     seeds: whole('seeds', 1, mode === 'mutants' ? 5_000 : 1_000),
@@ -151,37 +152,30 @@ const runExhaustive = async ({ apps }: Request): Promise<Tally> => {
   return tally
 }
 
+const isOf =
+  (rule: string) =>
+  (it: { readonly rule: string }): boolean =>
+    rule === '' || it.rule.split(/\W/).includes(rule)
+
 const runMutants = async ({ seeds, from, rule }: Request): Promise<number> => {
-  const chosen = mutants.filter((mutant) => mutant.rule.split(/\W/).includes(rule) || rule === '')
-  const left = notApplicable.filter((it) => it.rule === rule || rule === '')
-  if (chosen.length + left.length === 0) throw new Error(`--rule ${rule}: there is no such rule`)
+  const chosen = mutants.filter(isOf(rule))
+  const left = notApplicable.filter(isOf(rule))
   const rows = [['rule', 'without it', 'seeds until found', 'what is broken']]
-  let wrong = 0
+  let [found, covered, wrong] = [0, 0, 0]
   for await (const hunted of huntAll(chosen, { from, seeds, atOnce: availableParallelism() })) {
     rows.push([...rowOf(hunted, { from, seeds })])
     if (!hunted.ok) wrong++
+    else if (hunted.found) found++
+    else covered++
     console.error(rows.at(-1)?.join('  '))
   }
   for (const { rule: name, why } of left) rows.push([name, 'not applicable', '', why])
   console.log(aligned(rows).join('\n'))
-  const found = rows.filter(([, , result = '']) => /^\d/.test(result)).length
-  const covered = chosen.length - found - wrong
   console.log(`${chosen.length} mutants, ${found} found, ${covered} covered by another rule, ${wrong} wrong, ${left.length} not applicable`)
   return wrong > 0 ? 1 : 0
 }
 
-const main = async (): Promise<number> => {
-  let request: Request
-  try {
-    request = requestOf(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${messageOf(error)}\n\n${usage}`)
-    return 2
-  }
-  if (request.help) {
-    console.log(usage)
-    return 0
-  }
+const simulateAll = async (request: Request): Promise<number> => {
   if (request.mode === 'mutants') return runMutants(request)
   if (request.mode === 'matrix') {
     console.log(await crashMatrix())
@@ -193,4 +187,4 @@ const main = async (): Promise<number> => {
   return tally.sum('violations') > 0 ? 1 : 0
 }
 
-process.exitCode = await main()
+process.exitCode = await runCommand({ usage, requestOf, run: simulateAll })

@@ -4,6 +4,7 @@ import type { Row } from '../state/rows.ts'
 import { type CommitRecord, changelogHeaders, outputHeaders, timeHeaderOf, writeCommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
+import type { TaskPlan } from './plan.ts'
 import type { Appended, LogRecord, PartitionBatch, TxnSession } from './ports.ts'
 
 export interface Chunk {
@@ -11,20 +12,20 @@ export interface Chunk {
   readonly commit: CommitRecord
   /** Of the log, behind the commit before: what is written now must be further on. */
   readonly ends: Readonly<Record<string, number>>
-  /** Where the commit topic was said to end when the log was read; undefined once this session has written behind it. */
-  readonly listedEnd: number | undefined
+  /** Where commit topic and changelogs were said to end when the log was read; undefined once this session has written behind it. */
+  readonly listed: Readonly<Record<string, number>> | undefined
 }
 
 /**
  * TXN and COMMIT: outputs, changelogs and the commit record in one transaction (protocol D1 to D3). Resolves when EndTxn is
- * answered; `ends` has the offset after the records on the commit topic and on each changelog that was written.
+ * answered; `ends` has the offset after the records on the commit topic and on each changelog that was written, `commit` is as it was written.
  */
 export const writeChunk = async (
   { ports, plan, partition, deadlineMs }: InvocationRequest,
   session: TxnSession,
-  { effects, commit, ends, listedEnd }: Chunk,
-): Promise<{ readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
-  const headers = changelogHeaders(commit.gen, commit.seq)
+  { effects, commit: next, ends, listed }: Chunk,
+): Promise<{ readonly commit: CommitRecord; readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
+  const headers = changelogHeaders(next.gen, next.seq)
   const nowMs = ports.clock.nowMs()
   const changelogs = effects.changes.flatMap(({ store, rows, log = rows }): PartitionBatch[] => {
     const topic = plan.changelogs.get(store)
@@ -32,17 +33,30 @@ export const writeChunk = async (
     const { retentionMs = Number.POSITIVE_INFINITY } = plan.stores.find(({ name }) => name === store) ?? {}
     return [{ topic, partition, records: log.map((row) => withinRetention(changelogRecord(row, headers), { nowMs, retentionMs })) }]
   })
+  const commit = { ...next, logEnds: logEndsOf(plan, changelogs, [next.logEnds, ends, listed]) }
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, nowMs)] }
   const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
   const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
   checkFurtherOn(appended, ends)
-  checkWasTheEnd(appended.at(-1), listedEnd)
+  checkWasTheEnd(appended.at(-1), listed?.[plan.commitTopic])
   await session.commit(deadlineMs)
   const log = new Set([...changelogs.map((batch) => batch.topic), plan.commitTopic])
   return {
+    commit,
     ends: Object.fromEntries(appended.filter(({ topic }) => log.has(topic)).map(({ topic, nextOffset }) => [topic, nextOffset])),
     records: effects.outputs.reduce((sum, batch) => sum + batch.records.length, 0),
   }
+}
+
+/** Behind what is known of each changelog come its records, and their marker. */
+const logEndsOf = (
+  { changelogs }: TaskPlan,
+  written: readonly PartitionBatch[],
+  known: readonly (Readonly<Record<string, number>> | undefined)[],
+): Readonly<Record<string, number>> => {
+  const counts = new Map(written.map(({ topic, records }) => [topic, records.length + 1]))
+  const endOf = (topic: string): number => Math.max(...known.map((ends) => ends?.[topic] ?? 0)) + (counts.get(topic) ?? 0)
+  return Object.fromEntries([...changelogs.values()].map((topic) => [topic, endOf(topic)]))
 }
 
 /** LOG_TRUNCATED where a topic of the log was deleted and made again since: a warm session has not asked for its end. */

@@ -21,8 +21,8 @@ export interface Progress {
   bells: Readonly<Record<string, number>>
   /** The task is somebody else's by now, or has processed what will not be committed. */
   spoiled: boolean
-  /** Where the commit topic was said to end, until something was written behind it; undefined over a warm session. */
-  listedEnd: number | undefined
+  /** Where commit topic and changelogs were said to end, until something was written behind it; undefined over a warm session. */
+  listed: Readonly<Record<string, number>> | undefined
   /** Other stores or sources than those of the last commit: said once one has them. */
   change: ShapeChange | undefined
 }
@@ -126,9 +126,9 @@ const commitChunk = async (
   const { ports, plan, stats } = held
   const next = { ...progress.commit, seq: progress.commit.seq + 1, positions, times: effects.times, topology: plan.fingerprint }
   const rows = flush.stage(effects.changes, next.seq)
-  const written = await writeChunk(held, session, { effects, commit: next, ends: progress.ends, listedEnd: progress.listedEnd })
-  progress.commit = next
-  progress.listedEnd = undefined
+  const written = await writeChunk(held, session, { effects, commit: next, ends: progress.ends, listed: progress.listed })
+  progress.commit = written.commit
+  progress.listed = undefined
   progress.positions = positions
   progress.wakeMs = wakeMs
   progress.ends = { ...progress.ends, ...written.ends }

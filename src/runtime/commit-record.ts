@@ -21,6 +21,11 @@ export interface CommitRecord {
   readonly shape?: Shape
   /** Shapes that were given up, the last one at the end: no deployment goes back to one while a newer one may be at work. */
   readonly former?: readonly string[]
+  /**
+   * Changelog to where it ends at least once this transaction is committed, its marker counted; absent in old records. A broker that
+   * tells less stood still, and does not know yet that it leads no more.
+   */
+  readonly logEnds?: Readonly<Record<string, number>>
   /** Positions in topics that the topology does not read for the time being. */
   readonly parked?: Readonly<Record<string, number>>
 }
@@ -38,7 +43,7 @@ export const writeCommitRecord = ({ positions, ...rest }: CommitRecord, timestam
 export const readCommitRecord = (value: Uint8Array | null, where: string): CommitRecord => {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(value ?? []).toString('utf8'))
-    const { gen, seq, paused, pos, times, topology, shape, former, parked } = parsed as { readonly [name: string]: unknown }
+    const { gen, seq, paused, pos, times, topology, shape, former, logEnds, parked } = parsed as { readonly [name: string]: unknown }
     if (!Number.isSafeInteger(gen) || !Number.isSafeInteger(seq) || typeof pos !== 'object' || pos === null)
       throw new Error('a field is missing')
     return {
@@ -50,6 +55,7 @@ export const readCommitRecord = (value: Uint8Array | null, where: string): Commi
       topology: String(topology),
       ...(shape ? { shape: shape as Shape } : {}),
       ...(former ? { former: former as readonly string[] } : {}),
+      ...(logEnds ? { logEnds: logEnds as Record<string, number> } : {}),
       ...(parked ? { parked: parked as Record<string, number> } : {}),
     }
   } catch (cause) {

@@ -263,7 +263,7 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   dropped: new Map(),
   bells: held.item?.bells ?? {},
   spoiled: false,
-  listedEnd: log.listedEnd,
+  listed: log.listed,
   change: undefined,
 })
 

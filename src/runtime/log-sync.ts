@@ -5,7 +5,7 @@ import type { StoreSpec } from '../topology/nodes.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
 import type { TaskPlan } from './plan.ts'
-import type { FetchedPartition, FetchedRecord, PartitionReader } from './ports.ts'
+import type { Bounds, FetchedPartition, FetchedRecord, PartitionReader } from './ports.ts'
 import { addedStores } from './shape.ts'
 import { loggedRow, sourceRowIn } from './task-stores.ts'
 
@@ -24,8 +24,11 @@ export interface LogState {
   readonly ends: Readonly<Record<string, number>>
   /** Rows in the table are of no use: all that counts is in `tail`. */
   readonly rebuilt: boolean
-  /** Where the commit topic was said to end: whoever commits next writes there, or was told by a broker that leads no more. */
-  readonly listedEnd?: number
+  /**
+   * Where commit topic and changelogs were said to end, as far as they were asked. Whoever commits next writes there on the commit topic,
+   * or was told by a broker that leads no more.
+   */
+  readonly listed?: Readonly<Record<string, number>>
   /** When the last commit was written, by the clock of its writer; absent where that was not read. */
   readonly committedMs?: number
 }
@@ -46,6 +49,8 @@ export interface SyncRequest {
   readonly checkpoint: Checkpoint | undefined
   readonly nowMs: number
   readonly deadlineMs: number
+  /** By a reader who fenced nobody: what was committed may not be readable everywhere yet. */
+  readonly unfenced?: boolean
 }
 
 /**
@@ -58,27 +63,29 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const beside = Object.entries(checkpoint?.ends ?? {}).filter(([topic]) => [...plan.changelogs.values()].includes(topic))
   const log = await readLog(request, plan.commitTopic, { since: known, last: 1, beside })
   const last = log.records.at(-1)
-  const listedEnd = log.end
-  if (!last) return { ...emptyLog(request), listedEnd }
+  const { listed } = log
+  if (!last) return { ...emptyLog(request), listed }
   const commit = readCommitRecord(last.value, `${plan.commitTopic}/${partition}@${last.offset}`)
   if (checkpoint && (commit.seq < checkpoint.seq || commit.gen < checkpoint.gen)) throw fenced('the checkpoint is newer than the log')
   const commitEnd = { [plan.commitTopic]: last.offset + 1 }
   // nobody works on it: whoever resumes it reads the rest
   const committedMs = last.timestamp
-  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, listedEnd, committedMs }
+  if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, listed, committedMs }
   const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
   // one that was there before, and has come back, goes on with what its changelog has
   const added = addedStores(plan, commit)
   if (!fresh && commit.seq === checkpoint.seq && added.size === 0)
-    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, listedEnd, committedMs }
+    return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, listed, committedMs }
   const oldest = log.records.find((record) => known === undefined || record.offset >= known)
   const rebuilt = fresh || (oldest !== undefined && oldest.timestamp < request.nowMs - staleMs)
   const tails = await Promise.all(
     [...plan.changelogs].map(async ([store, topic]) => {
       const read = await readLog(request, topic, {
         since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic],
+        reaches: commit.logEnds?.[topic],
         expires: expires(plan, store),
       })
+      checkReached(request, topic, read.end, commit)
       return { store, topic, end: read.end, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
     }),
   )
@@ -102,7 +109,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
     tail: new Map([...tails.map(({ store, rows }) => [store, rows] as const), ...fromSources]),
     ends: { ...commitEnd, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     rebuilt,
-    listedEnd,
+    listed: { ...listed, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     committedMs,
   }
 }
@@ -133,29 +140,33 @@ const expires = ({ stores }: TaskPlan, name: string): boolean => {
  * ListOffsets tells now or below `until`. LOG_TRUNCATED where the log does not reach from the one to the other, unless its records expire.
  */
 const readLog = async (
-  { reader, partition, deadlineMs }: SyncRequest,
+  request: SyncRequest,
   topic: string,
   {
     since,
+    reaches = 0,
     until = Number.POSITIVE_INFINITY,
     last = 0,
     expires = false,
     beside = [],
   }: {
     readonly since: number | undefined
+    /** Where it ends at least, as the last commit tells: a broker that says otherwise is asked again. */
+    readonly reaches?: number | undefined
     readonly until?: number
     readonly last?: number
     readonly expires?: boolean
     /** Other topics of the log, which must reach as far: one that was deleted and made again does not. */
     readonly beside?: readonly (readonly [topic: string, end: number])[]
   },
-): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number }> => {
+): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number; readonly listed: Readonly<Record<string, number>> }> => {
+  const { reader, partition, deadlineMs } = request
   const read = async (from: number): Promise<FetchedPartition | undefined> =>
     (await reader.fetch([{ topic, partition, offset: from, bytesMax }], { waitMs: 100, deadlineMs }))[0]
   const early = since === undefined || last === 0 ? undefined : read(since - last).catch(outside)
-  const all = [topic, ...beside.map(([other]) => other)].map((name) => ({ topic: name, partition }))
-  let [[bounds, ...others], first] = await Promise.all([reader.bounds(all, deadlineMs), early])
-  for (const { topic: other, highWatermark } of others) checkEnd(`${other}/${partition}`, highWatermark, new Map(beside).get(other))
+  const least = new Map([[topic, Math.max(since ?? 0, reaches)], ...beside])
+  let [[bounds, ...others], first] = await Promise.all([boundsOf(request, least), early])
+  for (const { topic: other, highWatermark } of others) checkEnd(`${other}/${partition}`, highWatermark, least.get(other))
   const [start, end] = [bounds?.logStartOffset ?? 0, Math.min(bounds?.highWatermark ?? 0, until)]
   checkEnd(`${topic}/${partition}`, end, since)
   if (since !== undefined && since < start && !expires) {
@@ -174,7 +185,29 @@ const readLog = async (
     if (answer.highWatermark >= end && answer.lastStableOffset < end) throw fenced(`a transaction is open on ${topic}/${partition}`)
     offset = answer.nextOffset
   }
-  return { records, end }
+  const listed = [bounds, ...others].flatMap((it) => (it ? [[it.topic, it.highWatermark] as const] : []))
+  return { records, end, listed: Object.fromEntries(listed) }
+}
+
+/** How often a broker is asked again that tells an end before the one that is known, a tenth of a second apart. */
+const staleTries = 30
+
+/**
+ * Bounds of topics that are known to reach some way. One that stood still tells an old end until it knows that it leads no more: it is
+ * asked again, by its name anew, until it does or the end has to be taken for what it is.
+ */
+const boundsOf = async (
+  { reader, partition, deadlineMs, unfenced = false }: SyncRequest,
+  least: ReadonlyMap<string, number>,
+): Promise<readonly Bounds[]> => {
+  const all = [...least.keys()].map((topic) => ({ topic, partition }))
+  for (let left = unfenced ? 0 : staleTries; ; left--) {
+    const bounds = await reader.bounds(all, deadlineMs)
+    const stale = bounds.find(({ topic, highWatermark }) => highWatermark < (least.get(topic) ?? 0))
+    if (!stale || left === 0) return bounds
+    const end = { topic: stale.topic, partition, offset: stale.highWatermark, bytesMax: 1 }
+    await reader.fetch([end], { waitMs: 100, deadlineMs }).catch(outside)
+  }
 }
 
 /** The bounds tell why. */
@@ -182,9 +215,16 @@ const outside = (error: unknown): undefined => {
   if (!isStreamsError(error, 'LOG_TRUNCATED')) throw error
 }
 
-const checkEnd = (log: string, end: number, since = 0): void => {
-  if (since <= end) return
-  throw new StreamsError('LOG_TRUNCATED', `The log ${log} ends at ${end}, before the checkpoint's ${since}`, { remedy: lostRemedy })
+/** What a commit wrote to a changelog is there for whoever fenced its writer. */
+const checkReached = ({ partition, unfenced }: SyncRequest, topic: string, end: number, { logEnds }: CommitRecord): void => {
+  const known = logEnds?.[topic] ?? 0
+  if (end < known && unfenced) throw fenced(`${topic}/${partition} is not readable up to ${known} yet`)
+  checkEnd(`${topic}/${partition}`, end, known, "last commit's")
+}
+
+const checkEnd = (log: string, end: number, known = 0, whose = "checkpoint's"): void => {
+  if (known <= end) return
+  throw new StreamsError('LOG_TRUNCATED', `The log ${log} ends at ${end}, before the ${whose} ${known}`, { remedy: lostRemedy })
 }
 
 /** What a record of a store's changelog is in its table. */
@@ -217,7 +257,8 @@ interface Begin {
 
 /** Of a store whose source topic is its changelog: what the commits since the checkpoint have read. The topic keeps what its owner wants it to. */
 const sourceRows = async (request: SyncRequest, commit: CommitRecord, { topic, since, rowIn }: Begin): Promise<readonly TailRow[]> => {
-  const { records } = await readLog(request, topic, { since, until: commit.positions[topic] ?? 0, expires: true })
+  const until = commit.positions[topic] ?? 0
+  const { records } = await readLog(request, topic, { since, until, reaches: until, expires: true })
   const rows = new Map<string, TailRow>()
   for (const { key, value, timestamp } of records) {
     const row = key === null ? undefined : rowIn({ key, value, timestamp })

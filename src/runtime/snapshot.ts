@@ -82,7 +82,7 @@ const tailOf = async (request: SnapshotRequest): Promise<LogState | undefined> =
   const { ports, plan, partition, deadlineMs } = request
   const { checkpoint } = (await ports.table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs)) ?? {}
   try {
-    return await syncLog({ plan, partition, reader: ports.reader, checkpoint, nowMs: ports.clock.nowMs(), deadlineMs })
+    return await syncLog({ plan, partition, reader: ports.reader, checkpoint, nowMs: ports.clock.nowMs(), deadlineMs, unfenced: true })
   } catch (error) {
     // to a reader it means that somebody is at work, not that it lost anything
     if (isStreamsError(error, 'FENCED')) return undefined

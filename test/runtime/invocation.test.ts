@@ -54,6 +54,7 @@ describe('a delivery', () => {
         ...{ gen: 0, seq: 1, paused: false, positions: { words: 2 }, topology: counting().fingerprint },
         shape: { stores: { counts: 'key-value logged' }, sources: ['words'] },
         times: { streamTime: startMs + 5, partitionTimes: { words: startMs + 5 } },
+        logEnds: { 'app-counts-changelog': 2 },
       },
     ])
     const [change] = await it.committed('app-counts-changelog')

@@ -38,12 +38,12 @@ const sync = async (logs: Readonly<Record<string, readonly Log[]>>, checkpoint?:
   const request: SyncRequest = {
     ...{ plan: of, partition: 0, checkpoint, nowMs: startMs, deadlineMs: startMs },
     reader: {
-      bounds: async ([at]) => {
-        const topic = at?.topic ?? ''
-        asked.push(`bounds ${topic}`)
-        const list = turns.get(topic) ?? [{}]
-        const last = list.at(-1) ?? {}
-        return [{ topic, partition: 0, logStartOffset: 0, highWatermark: last.highWatermark ?? last.records?.length ?? 0 }]
+      bounds: async (all) => {
+        asked.push(`bounds ${all.map(({ topic }) => topic).join(' ')}`)
+        return all.map(({ topic }) => {
+          const { highWatermark, records = [] } = turns.get(topic)?.at(-1) ?? {}
+          return { topic, partition: 0, logStartOffset: 0, highWatermark: highWatermark ?? records.length }
+        })
       },
       fetch: async ([at]) => {
         asked.push(`fetch ${at?.topic} ${at?.offset}`)
@@ -71,9 +71,10 @@ const checkpoint = (seq: number, end: number, gen = 0): Checkpoint => ({
 })
 
 it('reads the commit topic alone when the checkpoint is as new', async () => {
-  expect(await sync({ [commits]: [{ records: [committed(1), committed(2)] }] }, checkpoint(2, 7))).toEqual({
+  const logs = { [commits]: [{ records: [committed(1), committed(2)] }], [changelog]: [{ highWatermark: 8 }] }
+  expect(await sync(logs, checkpoint(2, 7))).toEqual({
     ...{ commit: commit(2), rows: [], rebuilt: false, ends: { [commits]: 2, [changelog]: 7 } },
-    ...{ listedEnd: 2, asked: [`fetch ${commits} 1`, `bounds ${commits}`] },
+    ...{ listed: { [commits]: 2, [changelog]: 8 }, asked: [`fetch ${commits} 1`, `bounds ${commits} ${changelog}`] },
   })
 })
 
@@ -86,7 +87,10 @@ it('asks for the changelogs only after the commit topic, each from its own offse
     ),
   ).toEqual({
     ...{ commit: commit(3), rows: ['a=null seq 3', 'b=1 seq 2'], rebuilt: false, ends: { [commits]: 3, [changelog]: 4 } },
-    ...{ listedEnd: 3, asked: [`fetch ${commits} 0`, `bounds ${commits}`, `bounds ${changelog}`, `fetch ${changelog} 1`] },
+    ...{
+      listed: { [commits]: 3, [changelog]: 4 },
+      asked: [`fetch ${commits} 0`, `bounds ${commits} ${changelog}`, `bounds ${changelog}`, `fetch ${changelog} 1`],
+    },
   })
 })
 
@@ -115,7 +119,7 @@ it('reads a table whose source topic is its changelog from there: what was commi
   const logs = { [commits]: [{ records: [committed(1), committed(5)] }], words: [{ records: words, lastStableOffset: 5 }] }
   expect(await sync(logs, checkpoint(1, 0), reused)).toEqual({
     ...{ commit: commit(5), rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: false, ends: { [commits]: 2 } },
-    ...{ listedEnd: 2, asked: [`fetch ${commits} 0`, `bounds ${commits}`, 'bounds words', 'fetch words 1'] },
+    ...{ listed: { [commits]: 2 }, asked: [`fetch ${commits} 0`, `bounds ${commits}`, 'bounds words', 'fetch words 1'] },
   })
   expect(await sync(logs, undefined, reused)).toMatchObject({ rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: true })
 })
@@ -123,14 +127,17 @@ it('reads a table whose source topic is its changelog from there: what was commi
 it('of a task that never committed is at transaction 0, with nothing to read', async () => {
   expect(await sync({})).toEqual({
     commit: { ...commit(0), positions: {} },
-    ...{ rows: [], rebuilt: true, ends: {}, listedEnd: 0, asked: [`bounds ${commits}`] },
+    ...{ rows: [], rebuilt: true, ends: {}, listed: { [commits]: 0 }, asked: [`bounds ${commits}`] },
   })
 })
 
 it('fetches again while the broker lags behind the end that it listed (R2)', async () => {
   const lagging = { records: [committed(1)], highWatermark: 1, lastStableOffset: 1 }
   const { asked, commit: last } = await sync({ [commits]: [lagging, { records: [committed(1), committed(2)] }] }, checkpoint(2, 0))
-  expect({ asked, seq: last.seq }).toEqual({ asked: [`fetch ${commits} 1`, `bounds ${commits}`, `fetch ${commits} 1`], seq: 2 })
+  expect({ asked, seq: last.seq }).toEqual({
+    asked: [`fetch ${commits} 1`, `bounds ${commits} ${changelog}`, `fetch ${commits} 1`],
+    seq: 2,
+  })
 })
 
 it.each([

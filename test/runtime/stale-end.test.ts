@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest'
 import { runInvocation } from '../../src/runtime/invocation.ts'
 import type { PartitionReader } from '../../src/runtime/ports.ts'
+import { readSnapshot } from '../../src/runtime/snapshot.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { died, dies } from './faults.ts'
-import { record, row, scene } from './scene.ts'
+import { bytes, numberOf, record, row, scene } from './scene.ts'
 
-/** A leader that stood still: once, it tells of this topic what it knew up to an offset. */
-const staleOnce = (reader: PartitionReader, topic: string, end: number): PartitionReader => {
-  let left = 2
+/** A leader that stood still: for some answers it tells of this topic what it knew up to an offset. */
+const stale = (reader: PartitionReader, topic: string, end: number, answers = 2): PartitionReader => {
+  let left = answers
   const isStale = (at: { readonly topic: string }): boolean => at.topic === topic && left > 0
   return {
     close: () => reader.close(),
@@ -35,7 +36,7 @@ it('a broker that leads no more and does not know it hides a commit: the next on
   it.feed('words', record('a'))
   await expect(it.run({ around: dies('before', 'put') })).rejects.toThrow(died)
   it.feed('words', record('a'))
-  const ports = { ...it.ports, reader: staleOnce(it.ports.reader, 'app-words-commits', before?.highWatermark ?? 0) }
+  const ports = { ...it.ports, reader: stale(it.ports.reader, 'app-words-commits', before?.highWatermark ?? 0) }
   const request = { ports, plan: it.plan, partition: 0, deadlineMs: it.clock.nowMs + 60_000, memory: createTaskMemory() }
   expect(await runInvocation({ ...request, trigger: { kind: 'delivery', topic: 'words', target: 3 } })).toMatchObject({
     ...{ result: 'done', seq: 3, transactions: 1, recordsRead: 1 },
@@ -44,4 +45,61 @@ it('a broker that leads no more and does not know it hides a commit: the next on
   expect(await it.totals()).toEqual(['a=1', 'a=2', 'a=3'])
   expect(await it.rows()).toEqual({ a: row(3, 3) })
   expect(it.entries).toContainEqual(expect.objectContaining({ message: 'starting over', code: 'FENCED' }))
+})
+
+/** Two commits; who wrote the second died before anything of it came to the table. */
+const diedBeforeTheFlush = async () => {
+  const it = await scene()
+  it.feed('words', record('a'))
+  await it.run()
+  const end = await it.end(changelog)
+  it.feed('words', record('a'))
+  await expect(it.run({ around: dies('before', 'put') })).rejects.toThrow(died)
+  it.feed('words', record('a'))
+  return { it, end }
+}
+const changelog = 'app-counts-changelog'
+
+it('a changelog that is said to end before the last commit is asked for its end until the broker knows that it leads no more', async () => {
+  const { it, end } = await diedBeforeTheFlush()
+  const ports = { ...it.ports, reader: stale(it.ports.reader, changelog, end, 7) }
+  const request = { ports, plan: it.plan, partition: 0, deadlineMs: it.clock.nowMs + 60_000, memory: createTaskMemory() }
+  expect(await runInvocation({ ...request, trigger: { kind: 'delivery', topic: 'words', target: 3 } })).toMatchObject({
+    ...{ result: 'done', seq: 3, transactions: 1, recordsRead: 1 },
+  })
+  expect(await it.totals()).toEqual(['a=1', 'a=2', 'a=3'])
+  expect(await it.rows()).toEqual({ a: row(3, 3) })
+  expect(await it.fold()).toEqual(await it.rows())
+})
+
+it('a changelog that stays shorter than the last commit tells was cut: the task stops, and nothing is written', async () => {
+  const { it, end } = await diedBeforeTheFlush()
+  const ports = { ...it.ports, reader: stale(it.ports.reader, changelog, end, Number.POSITIVE_INFINITY) }
+  const request = { ports, plan: it.plan, partition: 0, deadlineMs: it.clock.nowMs + 60_000, memory: createTaskMemory() }
+  await expect(runInvocation({ ...request, trigger: { kind: 'delivery', topic: 'words', target: 3 } })).rejects.toMatchObject({
+    code: 'LOG_TRUNCATED',
+    message: "The log app-counts-changelog/0 ends at 2, before the last commit's 4",
+  })
+  expect(await it.totals()).toEqual(['a=1', 'a=2'])
+})
+
+it('a reader that fenced nobody waits for what is committed, but not readable everywhere', async () => {
+  const { it, end } = await diedBeforeTheFlush()
+  const ports = { ...it.ports, reader: stale(it.ports.reader, changelog, end, 3) }
+  const keys = [{ store: 'counts', key: bytes('a') }]
+  const { seq, rows } = await readSnapshot({ ports, plan: it.plan, partition: 0, keys, atLeast: 2, deadlineMs: it.clock.nowMs + 60_000 })
+  expect({ seq, counts: rows.map((found) => numberOf(found?.value ?? null)) }).toEqual({ seq: 2, counts: [2] })
+})
+
+it('of a changelog that other transactions were begun on, and given up, the end is told behind them', async () => {
+  const it = await scene()
+  it.feed('words', record('a'))
+  await it.run()
+  const before = await it.end(changelog)
+  it.feed('words', record('b'))
+  await expect(it.run({ around: dies('before', 'commit') })).rejects.toThrow(died)
+  await it.run()
+  const [, last] = await it.commits()
+  // change and marker of the one that was given up, and of the one that was not
+  expect({ before, told: last?.logEnds, end: await it.end(changelog) }).toEqual({ before: 2, told: { [changelog]: 6 }, end: 6 })
 })

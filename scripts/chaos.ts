@@ -78,6 +78,4 @@ const attack = async (request: Request): Promise<number> => {
   return isClean(report.findings) ? 0 : 1
 }
 
-const status = await runCommand({ usage, requestOf, java: 'Chaos runs', run: attack })
-// what was killed under way may leave a handle behind, and the verdict is there
-process.stdout.write('', () => process.exit(status))
+process.exitCode = await runCommand({ usage, requestOf, java: 'Chaos runs', run: attack })

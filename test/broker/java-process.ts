@@ -25,6 +25,8 @@ export const startJava = (args: readonly string[], logFile: string): JavaProcess
   exit.then(() => {
     process.removeListener('exit', killNow)
     guard.kill('SIGKILL')
+    // what the shell waits with would live on, and so would our end of its pipe
+    guard.stdin.destroy()
   })
   return {
     get exited() {

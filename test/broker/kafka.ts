@@ -30,7 +30,9 @@ export interface RunningKafka {
   readonly clientsAddress: string
   /** kill -9 of one broker, or of all of them; the data stays until `stop`. */
   kill(broker?: number): Promise<void>
-  /** Starts a killed broker again, with its data and its ports. */
+  /** One broker ends in order: it hands over what it leads and coordinates first. */
+  shutDown(broker: number): Promise<void>
+  /** Starts a broker again that was killed or shut down, with its data and its ports. */
   start(broker: number): Promise<void>
   /** It stands still, with its sockets open, until `thaw`. */
   freeze(broker: number): void
@@ -91,6 +93,7 @@ export const startKafka = async ({
       const killed = broker === undefined ? [...running.values()] : [running.get(broker)]
       await Promise.all(killed.map((java) => java?.signal('SIGKILL')))
     },
+    shutDown: async (broker) => running.get(broker)?.signal('SIGTERM'),
     freeze: (broker) => running.get(broker)?.freeze(),
     thaw: (broker) => running.get(broker)?.thaw(),
     start: (broker) => untilReady(`Kafka broker ${broker}`, launch(broker), () => assertListed(bootstrap[broker] ?? '', 1), startMsMax),

@@ -27,11 +27,15 @@ export const startBrokers = async (): Promise<Brokers> => {
   return {
     kafka,
     async fail({ kind, broker, lengthMs }) {
-      if (kind === 'broker kill') await kafka.kill(broker)
-      else kafka.freeze(broker)
-      await delay(lengthMs)
-      if (kind === 'broker kill') await kafka.start(broker)
-      else kafka.thaw(broker)
+      if (kind === 'broker freeze') {
+        kafka.freeze(broker)
+        await delay(lengthMs)
+        kafka.thaw(broker)
+      } else {
+        await (kind === 'broker kill' ? kafka.kill(broker) : kafka.shutDown(broker))
+        await delay(lengthMs)
+        await kafka.start(broker)
+      }
       await inSync(cluster)
     },
     async stop() {

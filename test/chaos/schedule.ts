@@ -2,7 +2,8 @@ import { type Random, randomOf } from '../conformance/fuzz/random.ts'
 
 /** `pause`: stopped within its time, while another process is given the same event; `zombie`: stopped for longer than every timeout. */
 export type ProcessFault = 'kill' | 'pause' | 'zombie'
-export type BrokerFault = 'broker kill' | 'broker freeze'
+/** `restart`: shut down in order, so that leaders and coordinators move while it is still there; after each fault they move back. */
+export type BrokerFault = 'broker kill' | 'broker freeze' | 'broker restart'
 /**
  * `throttle`: refused; `drop`: not sent on; `delay`: sent on late, also if nobody waits any more; `cut`: done, and the answer
  * lost with its connection; `partly`: a batch is done in part and the rest is unprocessed.
@@ -10,14 +11,14 @@ export type BrokerFault = 'broker kill' | 'broker freeze'
 export type TableFault = 'throttle' | 'drop' | 'delay' | 'cut' | 'partly'
 
 export const processFaults: readonly ProcessFault[] = ['kill', 'pause', 'zombie']
-export const brokerFaults: readonly BrokerFault[] = ['broker kill', 'broker freeze']
+export const brokerFaults: readonly BrokerFault[] = ['broker kill', 'broker freeze', 'broker restart']
 export const tableFaults: readonly TableFault[] = ['throttle', 'drop', 'delay', 'cut', 'partly']
 
 interface Scheduled<Kind> {
   /** From the start of the chaos. */
   readonly atMs: number
   readonly kind: Kind
-  /** For how long; of a kill of a broker: until it is started again. */
+  /** For how long; of a kill or a restart of a broker: until it is started again. */
   readonly lengthMs: number
 }
 

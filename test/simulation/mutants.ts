@@ -16,6 +16,18 @@ const onwards: Patch = {
   replace: '      await settled().catch(() => undefined)\n      if (isLate())',
 }
 
+const refusedForNothing: Patch = {
+  file: heldTask,
+  find: '    if (checkpoint) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)\n',
+  replace: '',
+}
+
+const onlyItems: Patch = {
+  file: 'src/runtime/sweep.ts',
+  find: '% regularMinutes === partition % regularMinutes) return true',
+  replace: '% regularMinutes < 0) return true',
+}
+
 export const mutants: readonly Mutant[] = [
   {
     rule: 'R1',
@@ -199,13 +211,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'R15, regular ticks',
     without: 'the sweeper only looks at task items',
-    patches: [
-      {
-        file: 'src/runtime/sweep.ts',
-        find: '% regularMinutes === partition % regularMinutes) return true',
-        replace: '% regularMinutes < 0) return true',
-      },
-    ],
+    patches: [onlyItems],
   },
   {
     rule: 'R16',
@@ -217,14 +223,13 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'R17',
     without: 'a refused RELEASE leaves the checkpoint as it is',
-    patches: [
-      {
-        file: heldTask,
-        find: '    if (checkpoint) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)\n',
-        replace: '',
-      },
-    ],
+    patches: [refusedForNothing],
     coveredBy: 'the tick that every task gets every ten minutes (protocol §8): whoever took the lease writes the checkpoint before that',
+  },
+  {
+    rule: 'R17, and no regular ticks',
+    without: 'as R17, and the sweeper only looks at task items',
+    patches: [refusedForNothing, onlyItems],
   },
   {
     rule: 'R18, lease',

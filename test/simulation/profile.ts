@@ -9,8 +9,8 @@ export type Policy = 'any' | 'oldest' | 'sticky'
 export interface Profile {
   readonly policy: Policy
   readonly callFaults: readonly CallFault[]
-  /** Calls that they happen to; absent: all. */
-  readonly at?: readonly PortCall[]
+  /** Calls that a fault happens to; absent: all. */
+  readonly at?: Readonly<Partial<Record<CallFault, readonly PortCall[]>>>
   readonly events: readonly Event[]
   /** Chance of a fault per request, of an event per step, and how many of both at most. */
   readonly perCall: number
@@ -39,6 +39,8 @@ const some = <T>(random: Random, list: readonly T[]): readonly T[] => {
   const chosen = list.filter(() => random.chance(chance))
   return chosen.length > 0 ? chosen : [random.pick(list)]
 }
+
+const lookingAtTheLog: readonly PortCall[] = ['open', 'bounds', 'fetch']
 
 /** What goes wrong together: seeds without a theme try everything, those with one try hard. */
 const themes: readonly ((random: Random) => Partial<Profile>)[] = [
@@ -70,7 +72,7 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
   (random) => ({
     policy: 'sticky',
     callFaults: ['freeze before', 'freeze after'],
-    at: ['open', 'bounds', 'fetch'],
+    at: { 'freeze before': lookingAtTheLog, 'freeze after': lookingAtTheLog },
     events: ['duplicate'],
     perCall: 0.2,
     perStep: random.pick([0.03, 0.08]),
@@ -82,11 +84,26 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     stepMs: 1,
     processes: 3,
   }),
+  // one stands still between two looks at the log, and the other commits meanwhile and stands still before it writes its rows
+  (random) => ({
+    policy: 'sticky',
+    callFaults: ['freeze after', 'freeze before'],
+    at: { 'freeze after': ['bounds'], 'freeze before': ['put'] },
+    events: ['duplicate'],
+    perCall: 0.3,
+    perStep: 0.03,
+    faultsMax: 24,
+    markersAtOnce: true,
+    thaw: random.pick([0.02, 0.05, 0.1]),
+    invocationMs: 900_000,
+    stepMs: 1,
+    processes: 2,
+  }),
   // queries while transactions end and rows are written
   (random) => ({
     policy: random.pick<Policy>(['any', 'sticky']),
     callFaults: ['freeze after'],
-    at: ['get', 'bounds', 'fetch', 'put'],
+    at: { 'freeze after': ['get', 'bounds', 'fetch', 'put'] },
     events: ['query'],
     perCall: 0.05,
     perStep: 0.1,
@@ -95,6 +112,22 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     thaw: random.pick([0.05, 0.2]),
     markersAtOnce: false,
     fetchesApart: true,
+    invocationMs: 900_000,
+    stepMs: 1,
+  }),
+  // queries of what was written to the table and not checkpointed, which stand still while they look at the log
+  (random) => ({
+    policy: 'sticky',
+    callFaults: ['crash before', 'freeze after'],
+    at: { 'crash before': ['release', 'checkpoint'], 'freeze after': ['bounds', 'fetch'] },
+    events: ['query', 'query', 'duplicate'],
+    perCall: 0.3,
+    perStep: 0.1,
+    faultsMax: 32,
+    markers: random.pick([0.2, 1]),
+    thaw: random.pick([0.02, 0.05, 0.2]),
+    sources: random.pick([0.1, 0.5]),
+    fetchesApart: false,
     invocationMs: 900_000,
     stepMs: 1,
   }),
@@ -138,8 +171,7 @@ export const calm = (profile: Profile): Profile => ({ ...profile, perCall: 0, pe
 export const randomFaults = (random: Random, profile: Profile): Faults => ({
   at: ({ call }) => {
     if (profile.perCall === 0 || !random.chance(profile.perCall)) return undefined
-    if (profile.at && !profile.at.includes(call.name)) return undefined
-    const possible = profile.callFaults.filter((fault) => applies(fault, call.name))
+    const possible = profile.callFaults.filter((fault) => applies(fault, call.name) && (profile.at?.[fault]?.includes(call.name) ?? true))
     return possible.length === 0 ? undefined : { fault: random.pick(possible) }
   },
 })

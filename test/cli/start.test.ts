@@ -14,29 +14,25 @@ const file = (name: string, text: string): string => {
 
 describe('millrace start, embedded', { timeout: 60_000 }, () => {
   it("counts the user's own lines and says what went where", async () => {
-    const { code, stdout } = await runCli([
-      'start',
-      'word-count',
-      '--quiet',
-      '--input',
-      file('own.txt', 'To be, or not to be:\nthat is the question.\n\nTO\n'),
-    ])
+    // no word is in two lines: they may be counted by different transactions
+    const input = file('own.txt', 'To be, or not to be. TO\nthat is the question!\n\nindeed\n')
+    const { code, stdout } = await runCli(['start', 'word-count', '--quiet', '--input', input])
     const [rows = '', topic = '', flow = ''] = stdout.trim().split('\n\n')
     expect(code).toBe(0)
-    expect(topic.split('\n')[0]).toBe('Topic word-counts: 8 records')
+    expect(topic.split('\n')[0]).toBe('Topic word-counts: 9 records')
     expect(rows).toBe(
       [
-        'Store counts: 8 rows',
+        'Store counts: 9 rows',
         '  key       value',
         '  --------  -----',
         '  to            3',
         '  be            2',
-        ...sortedTail(rows, ['is', 'not', 'or', 'question', 'that', 'the']),
+        ...sortedTail(rows, ['indeed', 'is', 'not', 'or', 'question', 'that', 'the']),
       ].join('\n'),
     )
     expect(flow.split('\n')[2]?.trim().split(/\s+/).slice(0, 1)).toEqual(['lines'])
-    expect(columns(flow, 'lines')).toMatchObject({ 'records in': 4, 'records out': 11 })
-    expect(columns(flow, 'counts-repartition')).toMatchObject({ 'records in': 11, 'state writes': 8 })
+    expect(columns(flow, 'lines')).toMatchObject({ 'records in': 4, 'records out': 12 })
+    expect(columns(flow, 'counts-repartition')).toMatchObject({ 'records in': 12, 'state writes': 9 })
   })
 
   it('shows the rows of a store with windows by key and window', async () => {

@@ -8,8 +8,9 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { StreamsError } from '../../src/errors.ts'
 import { bundleNodeOptions, bundleOptions } from './bundle-options.ts'
+import type { FunctionOptions } from './function-options.ts'
 import type { KafkaNetwork } from './kafka-cluster.ts'
-import { functionRole, logStatement } from './permissions.ts'
+import { functionRole, givenRole, logStatement } from './permissions.ts'
 
 export interface BundledFunctionProps {
   /** A .ts file that exports `handler`; relative to the working directory of the synthesis. */
@@ -22,6 +23,10 @@ export interface BundledFunctionProps {
   readonly logRetention: RetentionDays
   /** Beyond writing to its own log group. */
   readonly statements: readonly PolicyStatement[]
+  /** The export that Lambda calls. Default: `handler`. */
+  readonly handler?: string
+  /** The user's, over everything above. */
+  readonly options?: Partial<FunctionOptions>
 }
 
 /** A function in one ESM file, made by the local esbuild, with a role of its own that is complete before anything uses it. */
@@ -32,33 +37,41 @@ export class BundledFunction extends Construct {
   constructor(scope: Construct, id: string, props: BundledFunctionProps) {
     super(scope, id)
     this.logGroup = new LogGroup(this, 'Logs', { retention: props.logRetention, removalPolicy: RemovalPolicy.DESTROY })
-    const role = functionRole(this, 'Role', [logStatement(this.logGroup.logGroupArn), ...props.statements])
+    const { role, environment, bundling, ...options } = props.options ?? {}
+    const statements = [logStatement(this.logGroup.logGroupArn), ...props.statements]
     const entry = resolve(props.entry)
     if (!existsSync(entry)) throw new StreamsError('CONFIG_INVALID', `The entry "${props.entry}" of the function does not exist`)
     const projectRoot = folderOfLockFile(entry)
     this.function = new NodejsFunction(this, 'Function', {
-      entry,
-      handler: 'handler',
       // Lambda's limit; names of topics may be longer.
       description: props.description.slice(0, 256),
-      runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMb,
       timeout: props.timeout,
-      environment: { NODE_OPTIONS: bundleNodeOptions, ...props.environment },
-      role,
-      logGroup: this.logGroup,
-      loggingFormat: LoggingFormat.JSON,
       projectRoot,
       depsLockFilePath: join(projectRoot, 'package-lock.json'),
+      ...options,
+      entry,
+      handler: props.handler ?? 'handler',
+      runtime: Runtime.NODEJS_24_X,
+      environment: {
+        ...environment,
+        NODE_OPTIONS: [bundleNodeOptions, environment?.NODE_OPTIONS ?? ''].join(' ').trim(),
+        ...props.environment,
+      },
+      role: role === undefined ? functionRole(this, 'Role', statements) : givenRole(this, role, statements),
+      logGroup: this.logGroup,
+      loggingFormat: LoggingFormat.JSON,
       bundling: {
         ...bundleOptions,
-        format: OutputFormat.ESM,
-        mainFields: [...bundleOptions.mainFields],
         logLevel: LogLevel.WARNING,
         sourceMap: true,
         sourceMapMode: SourceMapMode.DEFAULT,
         bundleAwsSDK: true,
+        ...bundling,
+        format: OutputFormat.ESM,
+        mainFields: [...bundleOptions.mainFields],
+        banner: bundleOptions.banner,
       },
       ...networkProps(props.network),
     })

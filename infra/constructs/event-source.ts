@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
-import type { Duration } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
 import {
   EventSourceMapping,
   type EventSourceMappingOptions,
   type IEventSourceDlq,
   type IFunction,
+  type ProvisionedPollerConfig,
   type SourceAccessConfiguration,
   SourceAccessConfigurationType,
   StartingPosition,
 } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
+import type { EventSourceOptions } from './event-source-options.ts'
 import type { KafkaAuth, KafkaCluster } from './kafka-cluster.ts'
 
 export interface EventSourceProps {
@@ -18,10 +20,12 @@ export interface EventSourceProps {
   /** As on the cluster. */
   readonly topic: string
   readonly consumerGroupId: string
-  readonly batchSize: number
-  readonly batchingWindow: Duration
-  /** Lambda then gives up after ten tries and sends what is lost here: never for functions with state. */
+  /** Default: Lambda's, on demand. */
+  readonly pollers?: ProvisionedPollerConfig
+  /** Lambda then gives up after ten tries and tells of it here. */
   readonly onFailure?: IEventSourceDlq
+  /** The user's, over the defaults. */
+  readonly options?: Partial<EventSourceOptions>
 }
 
 /**
@@ -34,13 +38,15 @@ export class EventSource extends Construct {
   constructor(scope: Construct, id: string, props: EventSourceProps) {
     super(scope, id)
     this.mapping = new EventSourceMapping(this, 'Mapping', {
+      batchSize: 1000,
+      maxBatchingWindow: Duration.seconds(1),
+      ...props.options,
       target: props.target,
       ...addressOf(props.cluster),
       kafkaTopic: props.topic,
       kafkaConsumerGroupId: props.consumerGroupId,
       startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: props.batchSize,
-      maxBatchingWindow: props.batchingWindow,
+      ...(props.pollers === undefined ? {} : { provisionedPollerConfig: props.pollers }),
       ...(props.onFailure === undefined ? {} : { onFailure: props.onFailure }),
     })
   }

@@ -1,3 +1,6 @@
+export type { EventSourceOptions, Pollers } from './event-source-options.ts'
+export type { FunctionOptions, PerSubTopology } from './function-options.ts'
+export type { CreateTopics, TopicOptions } from './internal-topics.ts'
 export {
   iam,
   type KafkaAddress,
@@ -9,5 +12,6 @@ export {
   scram,
   tls,
 } from './kafka-cluster.ts'
+export type { StateTableOptions } from './state-table.ts'
 export { StreamsApp, type StreamsAppProps } from './streams-app.ts'
 export type { TaskFunction } from './task-function.ts'

@@ -3,15 +3,26 @@ import { CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Provider } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
-import { StreamsError } from '../../src/errors.ts'
 import type { InternalTopic } from '../../src/topology/internal-topics.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import type { TopicPlan } from '../handlers/topic-plan.ts'
 import { BundledFunction } from './bundled-function.ts'
+import type { Finding } from './finding.ts'
 import { authSetting, type KafkaCluster } from './kafka-cluster.ts'
 import { clusterStatements, functionRole, logStatement } from './permissions.ts'
 
-export interface InternalTopicsProps {
+/** Topics of the user's that a deployment creates where they are missing. */
+export type CreateTopics = Readonly<
+  Record<string, { readonly partitions: number /** Kafka's topic configuration. */; readonly config?: Readonly<Record<string, string>> }>
+>
+
+export interface TopicOptions {
+  /** `verify`: somebody else creates the internal topics, and the deployment fails until they are as they must be. Default: `create`. */
+  readonly internalTopics?: 'create' | 'verify'
+  readonly createTopics?: CreateTopics
+}
+
+export interface InternalTopicsProps extends TopicOptions {
   readonly applicationId: string
   readonly topology: Topology
   readonly cluster: KafkaCluster
@@ -25,8 +36,11 @@ export class InternalTopics extends Construct {
 
   constructor(scope: Construct, id: string, props: InternalTopicsProps) {
     super(scope, id)
-    const plan = topicPlan(props.applicationId, props.topology, props.cluster)
-    const creates = plan.internalTopics.map(({ name }) => name)
+    const plan = topicPlan(props.applicationId, props.topology, props.cluster, props)
+    const created = [
+      ...(plan.createTopics ?? []).map(({ topic }) => topic),
+      ...(plan.verifyOnly ? [] : plan.internalTopics.map(({ name }) => name)),
+    ]
     const onEvent = new BundledFunction(this, 'Handler', {
       entry: fileURLToPath(new URL('../handlers/internal-topics.ts', import.meta.url)),
       description: `Creates and checks the internal topics of ${props.applicationId}`,
@@ -38,7 +52,7 @@ export class InternalTopics extends Construct {
       statements: clusterStatements(props.cluster, {
         reads: [`${props.applicationId}-*`],
         writes: [],
-        creates,
+        creates: created,
         describes: plan.userTopics,
       }),
     })
@@ -58,9 +72,17 @@ export class InternalTopics extends Construct {
   }
 }
 
+const isServerless = ({ address }: Pick<KafkaCluster, 'address'>): boolean => address.kind === 'msk' && address.serverless
+
 /** The plain data that decides names, counts and configuration of the topics. */
-export function topicPlan(applicationId: string, topology: Topology, { address }: Pick<KafkaCluster, 'address'>): TopicPlan {
-  const serverless = address.kind === 'msk' && address.serverless
+export function topicPlan(
+  applicationId: string,
+  topology: Topology,
+  cluster: Pick<KafkaCluster, 'address'>,
+  { internalTopics = 'create', createTopics = {} }: TopicOptions = {},
+): TopicPlan {
+  const userTopics = [...new Set([...topology.sourceTopics, ...topology.sinkTopics])]
+  const create = Object.entries(createTopics).map(([topic, { partitions, config = {} }]) => ({ topic, partitions, config }))
   return {
     applicationId,
     subTopologies: topology.subTopologies.map(({ name, sourceTopics, sinks, copartitioned }) => ({
@@ -69,8 +91,11 @@ export function topicPlan(applicationId: string, topology: Topology, { address }
       sinks: sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [{ topic }])),
       ...(copartitioned.length > 0 ? { copartitioned } : {}),
     })),
-    internalTopics: topology.internalTopics(applicationId).map((topic) => (serverless ? onServerless(topic) : topic)),
-    userTopics: [...new Set([...topology.sourceTopics, ...topology.sinkTopics])],
+    internalTopics: topology.internalTopics(applicationId).map((topic) => (isServerless(cluster) ? onServerless(topic) : topic)),
+    userTopics,
+    ...(create.length > 0 ? { createTopics: create } : {}),
+    ...(internalTopics === 'verify' ? { verifyOnly: true } : {}),
+    ...(isServerless(cluster) ? { serverless: true } : {}),
   }
 }
 
@@ -90,12 +115,40 @@ const serverlessSettings = [
  */
 const leftToServerless = ['delete.retention.ms', 'min.compaction.lag.ms', 'segment.bytes']
 
-function onServerless(topic: InternalTopic): InternalTopic {
-  const refused = Object.keys(topic.config).find((name) => !serverlessSettings.includes(name) && !leftToServerless.includes(name))
-  if (refused !== undefined) {
-    throw new StreamsError('CONFIG_INVALID', `MSK Serverless does not let the topic "${topic.name}" set ${refused}`, {
-      remedy: `Leave it out of the logging of the store. It takes ${serverlessSettings.join(', ')}.`,
-    })
-  }
-  return { ...topic, config: Object.fromEntries(Object.entries(topic.config).filter(([name]) => serverlessSettings.includes(name))) }
+const onServerless = (topic: InternalTopic): InternalTopic => ({
+  ...topic,
+  config: Object.fromEntries(Object.entries(topic.config).filter(([name]) => serverlessSettings.includes(name))),
+})
+
+/** Settings of stores that MSK Serverless would not take, topics that are created twice, or with no partitions. */
+export function checkTopics(
+  { topology, applicationId, cluster }: { readonly topology: Topology; readonly applicationId: string; readonly cluster: KafkaCluster },
+  { createTopics = {} }: TopicOptions,
+): readonly Finding[] {
+  const internalTopics = topology.internalTopics(applicationId)
+  const refused = !isServerless(cluster)
+    ? []
+    : internalTopics.flatMap(({ name, config }) =>
+        Object.keys(config)
+          .filter((setting) => !serverlessSettings.includes(setting) && !leftToServerless.includes(setting))
+          .map((setting) => ({
+            message: `MSK Serverless does not let the topic "${name}" set ${setting}`,
+            remedy: `Leave it out of the logging of the store. It takes ${serverlessSettings.join(', ')}.`,
+          })),
+      )
+  const known = [...topology.sourceTopics, ...topology.sinkTopics]
+  const wrong = Object.entries(createTopics).flatMap(([topic, { partitions }]) => [
+    ...(known.includes(topic)
+      ? []
+      : [
+          {
+            message: `createTopics names "${topic}", which the topology neither reads nor writes`,
+            remedy: `It knows ${known.join(', ')}.`,
+          },
+        ]),
+    ...(Number.isInteger(partitions) && partitions > 0
+      ? []
+      : [{ message: `createTopics: "${topic}" cannot have ${partitions} partitions`, remedy: 'Give it one or more.' }]),
+  ])
+  return [...refused, ...wrong]
 }

@@ -56,12 +56,14 @@ export class KafkaCluster {
     this.network = network
   }
 
-  /** A provisioned MSK cluster. Its brokers are in a VPC, and so must be the functions. */
-  static msk(clusterArn: string, options: { readonly auth: KafkaAuth & { kind: 'iam' | 'scram' | 'tls' } } & KafkaNetwork): KafkaCluster {
-    if (options.auth.kind === 'scram' && options.auth.mechanism !== 'scram-sha-512') {
-      throw new StreamsError('CONFIG_INVALID', `MSK knows SCRAM with SHA-512 only, not ${options.auth.mechanism}`)
+  /** A provisioned MSK cluster, by default with IAM. Its brokers are in a VPC, and so must be the functions. */
+  static msk(clusterArn: string, options: { readonly auth?: KafkaAuth & { kind: 'iam' | 'scram' | 'tls' } } & KafkaNetwork): KafkaCluster {
+    const { auth = iam } = options
+    checkAuth('An MSK cluster', auth, ['iam', 'scram', 'tls'])
+    if (auth.kind === 'scram' && auth.mechanism !== 'scram-sha-512') {
+      throw new StreamsError('CONFIG_INVALID', `MSK knows SCRAM with SHA-512 only, not ${auth.mechanism}`)
     }
-    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn), serverless: false }, options.auth, networkOf(options))
+    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn), serverless: false }, auth, networkOf(options))
   }
 
   /** An MSK Serverless cluster: IAM only. It takes at most 120 partitions of compacted topics. */
@@ -74,6 +76,7 @@ export class KafkaCluster {
     brokers: readonly string[],
     options: { readonly auth: KafkaAuth & { kind: 'plain' | 'scram' | 'tls' | 'none' } } & Partial<KafkaNetwork>,
   ): KafkaCluster {
+    checkAuth('A cluster of your own', options.auth, ['plain', 'scram', 'tls', 'none'])
     const wrong = brokers.find((broker) => !Token.isUnresolved(broker) && !/^[^\s,:]+:\d{1,5}$/.test(broker))
     if (wrong !== undefined || brokers.length === 0) {
       throw new StreamsError('CONFIG_INVALID', `Bootstrap servers are a list of host:port, not "${wrong ?? ''}"`)
@@ -89,6 +92,13 @@ export class KafkaCluster {
     }
     return new KafkaCluster({ kind: 'brokers', brokers }, options.auth, networkOf(options))
   }
+}
+
+function checkAuth(what: string, { kind }: KafkaAuth, known: readonly KafkaAuth['kind'][]): void {
+  if (known.includes(kind)) return
+  throw new StreamsError('CONFIG_INVALID', `${what} does not take auth "${kind}"`, {
+    remedy: `Choose one of ${known.join(', ')}. Lambda's event source and the functions must be able to use it.`,
+  })
 }
 
 /** What functions are told in `MILLRACE_AUTH`: the kind, and the ARN of the secret. */

@@ -1,7 +1,9 @@
-import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Annotations } from 'aws-cdk-lib'
+import { Effect, type IRole, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { type KafkaCluster, kafkaArn } from './kafka-cluster.ts'
+import type { DynamoDbTable } from './state-table.ts'
 
 /** What a function does on the cluster. Names are exact, but for a trailing `*`. */
 export interface KafkaUse {
@@ -80,12 +82,18 @@ const networkStatement = (polled: boolean): PolicyStatement =>
     ['*'],
   )
 
-/** The requests of the DynamoDB adapter. */
-export const tableStatement = (tableArn: string): PolicyStatement =>
-  allow(
-    ['BatchGetItem', 'GetItem', 'PartiQLInsert', 'PartiQLUpdate', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action}`),
-    [tableArn],
+/** The requests of the DynamoDB adapter; a key of one's own is used through the table. */
+export function tableStatements(table: DynamoDbTable, access: 'read' | 'readWrite'): readonly PolicyStatement[] {
+  const actions =
+    access === 'read' ? ['BatchGetItem', 'GetItem'] : ['BatchGetItem', 'GetItem', 'PartiQLInsert', 'PartiQLUpdate', 'Query', 'UpdateItem']
+  const onTable = allow(
+    actions.map((action) => `dynamodb:${action}`),
+    [table.tableArn],
   )
+  if (table.encryptionKey === undefined) return [onTable]
+  const onKey = access === 'read' ? ['kms:Decrypt'] : ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']
+  return [onTable, allow(onKey, [table.encryptionKey.keyArn])]
+}
 
 export const logStatement = (logGroupArn: string): PolicyStatement => allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn])
 
@@ -98,3 +106,16 @@ export const functionRole = (scope: Construct, id: string, statements: readonly 
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     inlinePolicies: { Access: new PolicyDocument({ statements: [...statements], minimize: true }) },
   })
+
+/** A role of the user's: what can be added to it is; what it may do already cannot be seen from here. */
+export function givenRole(scope: Construct, role: IRole, statements: readonly PolicyStatement[]): IRole {
+  for (const statement of statements) role.addToPrincipalPolicy(statement)
+  if (!(role instanceof Role)) {
+    const needs = statements.map((statement) => JSON.stringify(statement.toStatementJson())).join(', ')
+    Annotations.of(scope).addWarningV2(
+      'millrace:imported-role',
+      `taskFunction.role was imported, so nobody can see here what it may do. Lambda must be able to assume it, and it needs: ${needs}`,
+    )
+  }
+  return role
+}

@@ -1,39 +1,44 @@
-import { CfnOutput, Duration } from 'aws-cdk-lib'
-import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { CfnOutput } from 'aws-cdk-lib'
 import type { IEventSourceDlq } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { topicName } from '../../src/topology/nodes.ts'
-import type { SubTopology } from '../../src/topology/sub-topologies.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { bootstrapBrokers } from './bootstrap-brokers.ts'
-import { checkDestination, checkNames, checkSinks, checkSources, checkTimeout } from './checks.ts'
+import { checkDestination, checkNames, checkPartitions, checkSinks, checkSources } from './checks.ts'
 import { consumerGroupId, EventSource } from './event-source.ts'
-import { InternalTopics } from './internal-topics.ts'
+import { checkEventSource, checkPollers, type EventSourceOptions, type Pollers, pollersOf } from './event-source-options.ts'
+import { type Finding, refuse } from './finding.ts'
+import { checkFunction, type FunctionOptions, optionsFor, type PerSubTopology } from './function-options.ts'
+import { checkTopics, InternalTopics, type TopicOptions } from './internal-topics.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
-import { StateTable } from './state-table.ts'
+import { checkTable, type DynamoDbTable, type StateTableOptions, stateTable } from './state-table.ts'
 import { TaskFunction } from './task-function.ts'
 import { Tick } from './tick.ts'
 
-export interface StreamsAppProps {
+export interface StreamsAppProps extends TopicOptions {
   readonly topology: Topology
   /** The file that exports `handler`, made from the same topology. */
   readonly entry: string
   readonly cluster: KafkaCluster
   /** Kafka's `application.id`: the prefix of internal topics, transactional ids and consumer groups. Never change it. */
   readonly applicationId: string
-  /** Of one invocation, at most 14 minutes. It is also how long other triggers wait for a crashed one. Default: 2 minutes. */
-  readonly timeout?: Duration
-  /** Default: 1,024. CPU comes with memory. */
-  readonly memoryMb?: number
-  /** Records that one invocation gets at most, 1,000 to 10,000. Default: 1,000. */
-  readonly batchSize?: number
-  /** How long Lambda gathers records for one invocation. Default: 1 second. */
-  readonly batchingWindow?: Duration
+  /** Of the functions of sub-topologies: memory (1,024 MB), timeout (2 minutes; at most 14), tracing, layers, reserved concurrency ... */
+  readonly taskFunction?: PerSubTopology<FunctionOptions>
+  /** Of the event source mappings: batch size (1,000), batching window (1 second), metrics ... */
+  readonly eventSource?: PerSubTopology<EventSourceOptions>
+  /** Pollers of one's own. Default: those of Lambda, on demand. */
+  readonly pollers?: Pollers
+  /** A table that is there already, or the properties of the one that is created. */
+  readonly table?: StateTableOptions | DynamoDbTable
+  /** Partition counts of the user's topics, as far as they are known here: what they rule out is an error now, not at the deployment. */
+  readonly partitions?: Readonly<Record<string, number>>
   /** Topics that callbacks of the topology choose: names, or prefixes that end in `*`. */
   readonly writesTo?: readonly string[]
-  /** Only for an application without state: Lambda then gives up after ten tries. */
+  /** Only for an application without state: Lambda then gives up after ten tries, and tells of it there. */
   readonly onFailure?: IEventSourceDlq
+  /** As `onFailure`, with state: records that Lambda gave up wait for the next record of their partition, or for a tick (10 minutes), and are then processed. */
+  readonly onFailureStopsRedelivery?: IEventSourceDlq
   /** Default: one month. */
   readonly logRetention?: RetentionDays
 }
@@ -57,42 +62,40 @@ export interface StreamsAppProps {
  * ```
  */
 export class StreamsApp extends Construct {
-  readonly table: TableV2
+  readonly table: DynamoDbTable
   /** By the name of the sub-topology. */
   readonly functions: ReadonlyMap<string, TaskFunction>
 
   constructor(scope: Construct, id: string, props: StreamsAppProps) {
     super(scope, id)
-    const { topology, applicationId, cluster, entry, memoryMb = 1024, writesTo = [], logRetention = RetentionDays.ONE_MONTH } = props
-    const timeout = props.timeout ?? Duration.minutes(2)
+    const { topology, applicationId, cluster, entry, writesTo = [], logRetention = RetentionDays.ONE_MONTH } = props
     const internalTopics = topology.internalTopics(applicationId)
-    checkNames(topology.subTopologies)
-    checkSources(topology.subTopologies)
-    checkSinks(topology.subTopologies, writesTo)
-    checkTimeout(timeout)
-    if (props.onFailure !== undefined) checkDestination(topology.subTopologies)
-
-    const { table } = new StateTable(this, 'State')
+    refuse(this, findingsOf(props))
+    const table = stateTable(this, 'State', props.table)
     const brokers = bootstrapBrokers(this, cluster, logRetention)
-    const topics = new InternalTopics(this, 'InternalTopics', { applicationId, topology, cluster, brokers, logRetention })
+    const topics = new InternalTopics(this, 'InternalTopics', { ...props, brokers, logRetention })
     const globals = topology.subTopologies.filter((it) => it.globalStore)
-    const shared = { applicationId, globals, internalTopics, entry, cluster, brokers, table, timeout, memoryMb, logRetention, writesTo }
+    const { deadLetterTopic } = topology.handlers
+    const shared = { applicationId, globals, internalTopics, entry, cluster, brokers, table, logRetention, writesTo, deadLetterTopic }
     this.table = table
     this.functions = new Map(
       topology.subTopologies.map((subTopology) => {
-        const task = new TaskFunction(this, `Task-${subTopology.name}`, { ...shared, subTopology })
-        const sources = this.#poll(task, subTopology, props)
+        const { name } = subTopology
+        const task = new TaskFunction(this, `Task-${name}`, { ...shared, subTopology, options: optionsFor(props.taskFunction, name) })
+        const sources = this.#poll(task, props)
         // New code may write to topics that old code did not have, and what invokes it may read them.
         const users = [task.function, ...sources, new Tick(task, 'Tick', task.function)]
         for (const user of users) user.node.addDependency(topics.resource)
-        return [subTopology.name, task]
+        return [name, task]
       }),
     )
     this.#sayWhatNext(topology)
   }
 
-  #poll(task: TaskFunction, { name, sourceTopics }: SubTopology, props: StreamsAppProps): readonly EventSource[] {
-    const { applicationId, cluster, batchSize = 1000, batchingWindow = Duration.seconds(1), onFailure } = props
+  #poll(task: TaskFunction, props: StreamsAppProps): readonly EventSource[] {
+    const { applicationId, cluster, pollers, partitions = {} } = props
+    const { name, sourceTopics } = task.subTopology
+    const onFailure = props.onFailure ?? props.onFailureStopsRedelivery
     return sourceTopics.map(
       (topic) =>
         new EventSource(task, `From-${topic.name}`, {
@@ -100,8 +103,8 @@ export class StreamsApp extends Construct {
           cluster,
           topic: topicName(topic, applicationId),
           consumerGroupId: consumerGroupId(applicationId, name, topic.name),
-          batchSize,
-          batchingWindow,
+          options: optionsFor(props.eventSource, name),
+          ...(pollers === undefined ? {} : { pollers: pollersOf(pollers, applicationId, partitions[topic.name]) }),
           ...(onFailure === undefined ? {} : { onFailure }),
         }),
     )
@@ -121,4 +124,27 @@ export class StreamsApp extends Construct {
       })
     }
   }
+}
+
+/** Everything that stands against the deployment and can be known without one. */
+function findingsOf(props: StreamsAppProps): readonly Finding[] {
+  const { topology, applicationId, writesTo = [], pollers } = props
+  const { subTopologies } = topology
+  const created = Object.entries(props.createTopics ?? {}).map(([topic, { partitions }]) => [topic, partitions] as const)
+  const perFunction = subTopologies.flatMap(({ name }) => [
+    ...checkFunction('taskFunction', optionsFor(props.taskFunction, name)),
+    ...checkEventSource('eventSource', optionsFor(props.eventSource, name), pollers),
+  ])
+  const mappings = subTopologies.flatMap(({ sourceTopics }) => sourceTopics).length
+  return [
+    ...checkNames(subTopologies),
+    ...checkSources(subTopologies),
+    ...checkSinks(subTopologies, writesTo),
+    ...(props.onFailure === undefined ? [] : checkDestination(subTopologies)),
+    ...checkTopics(props, props),
+    ...checkPartitions(props, { ...Object.fromEntries(created), ...props.partitions }),
+    ...checkTable(props.table),
+    ...checkPollers(pollers, applicationId, mappings),
+    ...new Map(perFunction.map((finding) => [finding.message, finding])).values(),
+  ]
 }

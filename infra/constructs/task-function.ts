@@ -1,5 +1,4 @@
-import type { Duration } from 'aws-cdk-lib'
-import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { Duration } from 'aws-cdk-lib'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -8,8 +7,10 @@ import { topicName } from '../../src/topology/nodes.ts'
 import type { SubTopology } from '../../src/topology/sub-topologies.ts'
 import { BundledFunction } from './bundled-function.ts'
 import { consumerGroupId } from './event-source.ts'
+import type { FunctionOptions } from './function-options.ts'
 import { authSetting, type KafkaCluster } from './kafka-cluster.ts'
-import { clusterStatements, type KafkaUse, tableStatement } from './permissions.ts'
+import { clusterStatements, type KafkaUse, tableStatements } from './permissions.ts'
+import type { DynamoDbTable } from './state-table.ts'
 
 export interface TaskFunctionProps {
   readonly applicationId: string
@@ -21,22 +22,29 @@ export interface TaskFunctionProps {
   readonly entry: string
   readonly cluster: KafkaCluster
   readonly brokers: string
-  readonly table: TableV2
-  readonly timeout: Duration
-  readonly memoryMb: number
+  readonly table: DynamoDbTable
   readonly logRetention: RetentionDays
-  /** Topics that callbacks of the topology choose: names, or prefixes that end in `*`. */
+  /** Written by every function: topics that callbacks of the topology choose (names, or prefixes that end in `*`), and of dead letters. */
   readonly writesTo: readonly string[]
+  readonly deadLetterTopic: string | undefined
+  readonly options: Partial<FunctionOptions>
 }
+
+/** It is also how long other triggers wait for an invocation that crashed. */
+const defaultTimeout = Duration.minutes(2)
 
 /** The function of one sub-topology: it runs all of its tasks, told which by what invokes it. */
 export class TaskFunction extends Construct {
+  readonly subTopology: SubTopology
   readonly function: IFunction
   readonly logGroup: ILogGroup
+  readonly timeout: Duration
 
   constructor(scope: Construct, id: string, props: TaskFunctionProps) {
     super(scope, id)
-    const { applicationId, subTopology, cluster, table } = props
+    const { applicationId, subTopology, cluster, table, options } = props
+    this.subTopology = subTopology
+    this.timeout = options.timeout ?? defaultTimeout
     const bundled = new BundledFunction(this, 'Task', {
       entry: props.entry,
       description: `${applicationId}: sub-topology ${subTopology.name}`,
@@ -47,20 +55,20 @@ export class TaskFunction extends Construct {
         MILLRACE_BROKERS: props.brokers,
         MILLRACE_AUTH: authSetting(cluster.auth),
       },
-      timeout: props.timeout,
-      memoryMb: props.memoryMb,
+      timeout: this.timeout,
+      memoryMb: 1024,
       network: cluster.network,
       logRetention: props.logRetention,
-      statements: [...clusterStatements(cluster, useOf(props)), tableStatement(table.tableArn)],
+      statements: [...clusterStatements(cluster, useOf(props)), ...tableStatements(table, 'readWrite')],
+      // A tick that failed needs no second try: the next one is a minute away.
+      options: { retryAttempts: 0, ...options },
     })
     this.function = bundled.function
     this.logGroup = bundled.logGroup
-    // A tick that failed needs no second try: the next one is a minute away.
-    bundled.function.configureAsyncInvoke({ retryAttempts: 0 })
   }
 }
 
-function useOf({ applicationId, subTopology, globals, internalTopics, writesTo }: TaskFunctionProps): KafkaUse {
+function useOf({ applicationId, subTopology, globals, internalTopics, writesTo, deadLetterTopic }: TaskFunctionProps): KafkaUse {
   const logOf = ({ name }: SubTopology): readonly string[] =>
     internalTopics.filter((topic) => topic.kind !== 'repartition' && topic.subTopology === name).map((topic) => topic.name)
   const sourcesOf = ({ sourceTopics }: SubTopology): readonly string[] => sourceTopics.map((topic) => topicName(topic, applicationId))
@@ -69,7 +77,7 @@ function useOf({ applicationId, subTopology, globals, internalTopics, writesTo }
   const sinks = subTopology.sinks.flatMap(({ topic }) => (typeof topic === 'function' ? writesTo : [topicName(topic, applicationId)]))
   return {
     reads: [...sources, ...log, ...shared],
-    writes: [...sinks, ...log],
+    writes: [...sinks, ...log, ...(deadLetterTopic === undefined ? [] : [deadLetterTopic])],
     groups: subTopology.sourceTopics.map((topic) => consumerGroupId(applicationId, subTopology.name, topic.name)),
     transactionalIds: [`${applicationId}.${subTopology.name}.*`],
     polled: true,

@@ -1,5 +1,5 @@
 import { isStreamsError, StreamsError } from '../../src/errors.ts'
-import type { TopicAdmin } from '../../src/runtime/ports.ts'
+import type { TopicAdmin, TopicSpec } from '../../src/runtime/ports.ts'
 import { type InternalTopic, partitionCountsOf } from '../../src/topology/internal-topics.ts'
 import type { TopicRef } from '../../src/topology/nodes.ts'
 
@@ -14,8 +14,35 @@ export interface TopicPlan {
     readonly copartitioned?: readonly (readonly TopicRef[])[]
   }[]
   readonly internalTopics: readonly InternalTopic[]
-  /** The user's topics that are read and written: they must exist, this library does not create them. */
+  /** The user's topics that are read and written: they must exist, unless they are among `createTopics`. */
   readonly userTopics: readonly string[]
+  /** Topics of the user's that are created where they are missing. */
+  readonly createTopics?: readonly TopicSpec[]
+  /** The internal topics are not created either: they must exist. */
+  readonly verifyOnly?: boolean
+  /** Partitions of compacted topics are counted: MSK Serverless takes a few only. */
+  readonly serverless?: boolean
+}
+
+/** Of one MSK Serverless cluster (Amazon MSK Developer Guide, "Quota for MSK Serverless"). */
+export const compactedPartitionsMax = 120
+
+/** What stands against topics on MSK Serverless; a topic with an unknown count is taken to have one partition. */
+export function tooManyCompacted(
+  topics: readonly InternalTopic[],
+  counts: ReadonlyMap<string, number>,
+): { readonly message: string; readonly remedy: string } | undefined {
+  const compacted = topics
+    .filter(({ config }) => config['cleanup.policy']?.includes('compact'))
+    .map(({ name }) => ({ name, partitions: counts.get(name) ?? 1 }))
+  const all = compacted.reduce((sum, { partitions }) => sum + partitions, 0)
+  if (all <= compactedPartitionsMax) return undefined
+  const [first, ...more] = compacted.sort((one, other) => other.partitions - one.partitions)
+  return {
+    message: `MSK Serverless takes ${compactedPartitionsMax} partitions of compacted topics per cluster, and the changelogs and commit topics of this application have ${all} (${first?.name}: ${first?.partitions}, and ${more.length} more)`,
+    remedy:
+      'Give the source topics fewer partitions, give stores no changelog ({ logging: false }) where they may be lost, or take a provisioned cluster.',
+  }
 }
 
 /**
@@ -24,14 +51,24 @@ export interface TopicPlan {
  * @returns partition count by internal topic.
  */
 export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, deadlineMs: number): Promise<ReadonlyMap<string, number>> {
+  const { createTopics = [] } = plan
   const found = await admin.describe(plan.userTopics, deadlineMs)
   const userCounts = new Map(found.map(({ topic, partitions }) => [topic, partitions]))
+  const toCreate = createTopics.filter(({ topic }) => !userCounts.has(topic))
+  for (const { topic, partitions } of toCreate) userCounts.set(topic, partitions)
   const missing = plan.userTopics.filter((topic) => !userCounts.has(topic))
   if (missing.length > 0) {
     throw new StreamsError('TOPIC_MISSING', `The application "${plan.applicationId}" uses topics that do not exist: ${missing.join(', ')}`)
   }
   const counts = partitionCountsOf(plan.subTopologies, plan.internalTopics, plan.applicationId, userCounts)
   const specs = plan.internalTopics.map(({ name, config }) => ({ topic: name, partitions: countOf(counts, name), config }))
+  const tooMany = plan.serverless === true ? tooManyCompacted(plan.internalTopics, counts) : undefined
+  if (tooMany !== undefined) throw new StreamsError('CONFIG_INVALID', tooMany.message, { remedy: tooMany.remedy })
+  if (plan.verifyOnly === true) {
+    await verify(admin, specs, deadlineMs)
+    return counts
+  }
+  if (toCreate.length > 0) await admin.create(toCreate, deadlineMs)
   await admin.create(specs, deadlineMs).catch((error: unknown) => {
     if (!isStreamsError(error, 'TOPIC_MISMATCH')) throw error
     throw new StreamsError('TOPIC_MISMATCH', error.message, {
@@ -41,6 +78,25 @@ export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, d
     })
   })
   return counts
+}
+
+/** Topics that somebody else creates: all that is wrong with them at once, with what they should be. */
+async function verify(admin: TopicAdmin, specs: readonly TopicSpec[], deadlineMs: number): Promise<void> {
+  const found = await admin.describe(
+    specs.map(({ topic }) => topic),
+    deadlineMs,
+  )
+  const counts = new Map(found.map(({ topic, partitions }) => [topic, partitions]))
+  const wrong = specs.flatMap(({ topic, partitions, config }) => {
+    const is = counts.get(topic)
+    if (is === partitions) return []
+    const settings = Object.entries(config).map(([name, value]) => `${name}=${value}`)
+    return [`${topic} ${is === undefined ? 'is missing' : `has ${is} partitions`} (${partitions} partitions, ${settings.join(' ')})`]
+  })
+  if (wrong.length === 0) return
+  throw new StreamsError('TOPIC_MISSING', `These internal topics are not as they must be: ${wrong.join('; ')}`, {
+    remedy: 'Create them so, or let the deployment do it: internalTopics: "create".',
+  })
 }
 
 function countOf(counts: ReadonlyMap<string, number>, topic: string): number {

@@ -37,8 +37,8 @@ export function emptyStack(): Stack {
   return new Stack(new App({ context: { ...cdk.context, 'aws:cdk:bundling-stacks': [] } }), 'Test')
 }
 
-export const vpcIn = (stack: Stack) =>
-  Vpc.fromVpcAttributes(stack, 'Vpc', {
+export const vpcIn = (stack: Stack, id = 'Vpc') =>
+  Vpc.fromVpcAttributes(stack, id, {
     vpcId: 'vpc-0123456789abcdef0',
     availabilityZones: ['zone'],
     privateSubnetIds: [subnetId],

@@ -1,4 +1,3 @@
-import { Serdes, StreamsBuilder } from 'millrace'
 import { describe, expect, it } from 'vitest'
 import { topicPlan } from '../../infra/constructs/internal-topics.ts'
 import { handler } from '../../infra/handlers/internal-topics.ts'
@@ -77,15 +76,50 @@ describe('the internal topics', () => {
       ['demo-counts-changelog', compacted],
       ['demo-in-commits', compacted],
     ])
-    const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
-    const builder = new StreamsBuilder()
-    builder
-      .stream('in', strings)
-      .groupByKey()
-      .count({ store: { name: 'counts', logging: { 'segment.ms': '1000' } } })
-    expect(() => topicPlan('demo', builder.build(), serverless)).toThrow(
-      'MSK Serverless does not let the topic "demo-counts-changelog" set segment.ms',
+  })
+
+  it('of the user are created where the deployment is told to', async () => {
+    const { admin } = createMemoryKafka()
+    await admin.create([{ topic: 'out', partitions: 1, config: {} }], soon())
+    const createTopics = { in: { partitions: 2, config: { 'retention.ms': '1000' } }, out: { partitions: 5 } }
+    await createInternalTopics(admin, topicPlan('demo', counting('counts'), provisioned, { createTopics }), soon())
+    expect(await admin.describe(['in', 'out', ...internal], soon())).toEqual([
+      { topic: 'in', partitions: 2 },
+      { topic: 'out', partitions: 1 },
+      ...internal.map((topic) => ({ topic, partitions: 2 })),
+    ])
+  })
+
+  it('are only looked at where somebody else creates them, and all that is wrong is said', async () => {
+    const { admin } = createMemoryKafka()
+    const verifying = topicPlan('demo', counting('counts'), provisioned, { internalTopics: 'verify' })
+    const topics = (counts: Record<string, number>) =>
+      Object.entries(counts).map(([topic, partitions]) => ({ topic, partitions, config: {} }))
+    await admin.create(topics({ in: 2, out: 1, 'demo-in-commits': 3 }), soon())
+    const settings = 'cleanup.policy=compact message.timestamp.type=CreateTime delete.retention.ms=604800000'
+    await expect(createInternalTopics(admin, verifying, soon())).rejects.toMatchObject({
+      code: 'TOPIC_MISSING',
+      message: `These internal topics are not as they must be: demo-counts-changelog is missing (2 partitions, ${settings}); demo-in-commits has 3 partitions (2 partitions, ${settings})`,
+    })
+    const other = createMemoryKafka().admin
+    await other.create(topics({ in: 2, out: 1, 'demo-in-commits': 2, 'demo-counts-changelog': 2 }), soon())
+    expect([...(await createInternalTopics(other, verifying, soon()))].sort()).toEqual(internal.map((topic) => [topic, 2]))
+  })
+
+  it('are not begun where MSK Serverless would not take them all', async () => {
+    const { admin } = createMemoryKafka()
+    await admin.create(
+      [
+        { topic: 'in', partitions: 61, config: {} },
+        { topic: 'out', partitions: 1, config: {} },
+      ],
+      soon(),
     )
+    await expect(createInternalTopics(admin, topicPlan('demo', counting('counts'), serverless), soon())).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/^MSK Serverless takes 120 partitions of compacted topics per cluster, .* have 122/),
+    })
+    expect(await admin.describe(internal, soon())).toEqual([])
   })
 
   it('are kept when the stack is deleted, without a connection', async () => {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { Architecture, CfnFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { LogLevel, NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-lib/aws-lambda-nodejs'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -75,6 +75,13 @@ export class BundledFunction extends Construct {
       },
       ...networkProps(props.network),
     })
+  }
+
+  /** Another one whenever the code is another one. */
+  get codeKey(): string {
+    const { defaultChild } = this.function.node
+    if (!(defaultChild instanceof CfnFunction)) throw new StreamsError('CONFIG_INVALID', `${this.node.path} is not a function`)
+    return String(Stack.of(this).resolve(defaultChild.code).s3Key)
   }
 }
 

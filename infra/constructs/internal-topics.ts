@@ -28,6 +28,8 @@ export interface InternalTopicsProps extends TopicOptions {
   readonly cluster: KafkaCluster
   readonly brokers: string
   readonly logRetention: RetentionDays
+  /** With another one the topics are looked at again, be the plan as it was: the user's topics may have changed since. */
+  readonly deployed: string
 }
 
 /** The repartition, changelog and commit topics of an application, created with the stack and never deleted with it. */
@@ -67,7 +69,7 @@ export class InternalTopics extends Construct {
     this.resource = new CustomResource(this, 'Topics', {
       resourceType: 'Custom::KafkaInternalTopics',
       serviceToken: provider.serviceToken,
-      properties: { brokers: props.brokers, auth: authSetting(props.cluster.auth), plan: JSON.stringify(plan) },
+      properties: { brokers: props.brokers, auth: authSetting(props.cluster.auth), plan: JSON.stringify(plan), deployed: props.deployed },
     })
   }
 }

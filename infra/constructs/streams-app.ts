@@ -1,4 +1,4 @@
-import { CfnOutput } from 'aws-cdk-lib'
+import { CfnOutput, Lazy } from 'aws-cdk-lib'
 import type { IEventSourceDlq } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -12,7 +12,7 @@ import { type Finding, refuse } from './finding.ts'
 import { checkFunction, type FunctionOptions, optionsFor, type PerSubTopology } from './function-options.ts'
 import { checkTopics, InternalTopics, type TopicOptions } from './internal-topics.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
-import { checkTable, type DynamoDbTable, type StateTableOptions, stateTable } from './state-table.ts'
+import { checkTable, type DynamoDbTable, isTable, type StateTableOptions, stateTable } from './state-table.ts'
 import { TaskFunction } from './task-function.ts'
 import { Tick } from './tick.ts'
 
@@ -73,7 +73,10 @@ export class StreamsApp extends Construct {
     refuse(this, findingsOf(props))
     const table = stateTable(this, 'State', props.table)
     const brokers = bootstrapBrokers(this, cluster, logRetention)
-    const topics = new InternalTopics(this, 'InternalTopics', { ...props, brokers, logRetention })
+    const deployed = Lazy.string({ produce: () => [...new Set([...this.functions.values()].map(({ codeKey }) => codeKey))].join(' ') })
+    const topics = new InternalTopics(this, 'InternalTopics', { ...props, brokers, logRetention, deployed })
+    // A first deployment that is refused leaves no table behind, which nobody would delete.
+    if (!isTable(props.table)) table.node.addDependency(topics.resource)
     const globals = topology.subTopologies.filter((it) => it.globalStore)
     const { deadLetterTopic } = topology.handlers
     const shared = { applicationId, globals, internalTopics, entry, cluster, brokers, table, logRetention, writesTo, deadLetterTopic }

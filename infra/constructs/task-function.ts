@@ -39,6 +39,8 @@ export class TaskFunction extends Construct {
   readonly function: IFunction
   readonly logGroup: ILogGroup
   readonly timeout: Duration
+  /** Another one whenever the code is another one. */
+  readonly codeKey: string
 
   constructor(scope: Construct, id: string, props: TaskFunctionProps) {
     super(scope, id)
@@ -65,6 +67,7 @@ export class TaskFunction extends Construct {
     })
     this.function = bundled.function
     this.logGroup = bundled.logGroup
+    this.codeKey = bundled.codeKey
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import { messageOf, StreamsError } from '../../src/errors.ts'
 import { type KafkaAuthSetting, kafkaSecurity } from '../../src/lambda/kafka-security.ts'
@@ -14,6 +15,8 @@ export interface TopicsEvent {
     readonly auth: string
     /** {@link TopicPlan} as JSON: CloudFormation would turn its numbers into strings. */
     readonly plan: string
+    /** Whatever else a deployment changes, such as the code: the topics are looked at again. */
+    readonly deployed?: string
   }
 }
 
@@ -21,15 +24,20 @@ const timeoutMs = 4 * 60_000
 
 /**
  * The custom resource behind the internal topics. Create and Update create what is missing and check what exists; Delete
- * keeps all topics, since they hold the state of the application.
+ * keeps all topics, since they hold the state of the application. Its physical id tells what was taken last: where an update
+ * fails CloudFormation asks for that again, and it is not looked at, or what was refused now would be refused on the way back too.
  */
 export async function handler(
   event: TopicsEvent,
 ): Promise<{ readonly PhysicalResourceId: string; readonly Data?: Record<string, number> }> {
-  const { brokers, auth, plan: planText } = event.ResourceProperties
+  const { brokers, auth, plan: planText, deployed = '' } = event.ResourceProperties
   const plan = JSON.parse(planText) as TopicPlan
-  const id = event.PhysicalResourceId ?? `${plan.applicationId}-internal-topics`
-  if (event.RequestType === 'Delete') return { PhysicalResourceId: id }
+  const digest = createHash('sha256')
+    .update(JSON.stringify([brokers, auth, planText, deployed]))
+    .digest('hex')
+  const id = `${plan.applicationId}-internal-topics-${digest.slice(0, 16)}`
+  if (event.RequestType === 'Delete') return { PhysicalResourceId: event.PhysicalResourceId ?? id }
+  if (event.PhysicalResourceId === id) return { PhysicalResourceId: id }
   const security = await kafkaSecurity(JSON.parse(auth) as KafkaAuthSetting, process.env)
   const kafka = createKafkaJs({ brokers: brokers.split(','), ...security })
   try {

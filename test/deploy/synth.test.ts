@@ -112,6 +112,7 @@ describe('the stack of the word count', () => {
       Type: 'AWS::DynamoDB::GlobalTable',
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
+      DependsOn: Object.keys(template.findResources('Custom::KafkaInternalTopics')),
       Properties: {
         AttributeDefinitions: [
           { AttributeName: 'pk', AttributeType: 'S' },

@@ -122,6 +122,15 @@ describe('the internal topics', () => {
     expect(await admin.describe(internal, soon())).toEqual([])
   })
 
+  it('are not looked at again on the way back from an update that has failed', async () => {
+    const properties = { brokers: '127.0.0.1:1', auth: '{"kind":"none"}', plan: JSON.stringify(plan), deployed: 'old.zip' }
+    const { PhysicalResourceId: id } = await handler({ RequestType: 'Delete', ResourceProperties: properties })
+    const event = { RequestType: 'Update', PhysicalResourceId: id, ResourceProperties: properties } as const
+    expect(await handler(event)).toEqual({ PhysicalResourceId: id })
+    const changed = { ...event, ResourceProperties: { ...properties, deployed: 'new.zip' } }
+    await expect(handler(changed)).rejects.toThrow('The internal topics of "demo" are not in place. ')
+  })
+
   it('are kept when the stack is deleted, without a connection', async () => {
     const properties = { brokers: 'nowhere:1', auth: '{"kind":"none"}', plan: JSON.stringify(plan) }
     expect(await handler({ RequestType: 'Delete', PhysicalResourceId: 'demo-internal-topics', ResourceProperties: properties })).toEqual({

@@ -1,7 +1,17 @@
-/** What a benchmark found: rows of a table, and ratios that hold on any machine. */
+/** What a benchmark found: rows of a table, and what holds on any machine. */
 export interface Findings {
   readonly rows: readonly Row[]
-  readonly ratios: readonly { readonly name: string; readonly value: number }[]
+  readonly ratios: readonly Ratio[]
+  /** Other numbers without a unit. */
+  readonly comparisons?: readonly { readonly name: string; readonly value: number }[]
+}
+
+/** Ours divided by theirs, measured side by side in one run: above 1 we are better. */
+export interface Ratio {
+  readonly workload: string
+  readonly against: string
+  readonly recordsPerSecond: number
+  readonly perCpuSecond: number
 }
 
 /** Column by its heading, with the unit; all rows have the same columns. */

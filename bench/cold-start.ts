@@ -192,7 +192,8 @@ const bench: Bench = async (note) => {
     note(`bundle: ${code.length.toLocaleString('en-US')} bytes, ${gzipSync(code).length.toLocaleString('en-US')} gzipped`)
     return {
       rows: rows.map((row) => ({ ...row, 'bundle KB': rounded(code.length / 1000), 'gzip KB': rounded(gzipSync(code).length / 1000) })),
-      ratios: ratiosOf(rows),
+      ratios: [],
+      comparisons: comparisonsOf(rows),
     }
   } finally {
     await app?.close()
@@ -201,7 +202,7 @@ const bench: Bench = async (note) => {
   }
 }
 
-const ratiosOf = (rows: readonly Row[]) =>
+const comparisonsOf = (rows: readonly Row[]) =>
   wordCount.subTopologies.flatMap(({ name }) => {
     const [emulator, here] = rows.filter((row) => row['sub-topology'] === name)
     const ratio = (a: unknown, b: unknown) => rounded(Number(a) / Number(b), 2)

@@ -14,7 +14,7 @@ import { credentials } from '../test/broker/deployed-app.ts'
 import { startDynamoDbLocal } from '../test/broker/dynamodb.ts'
 import { startKafka } from '../test/broker/kafka.ts'
 import { type Around, aroundPorts, type PortCall } from '../test/runtime/faults.ts'
-import { type Bench, median, type Row, rounded } from './bench.ts'
+import { type Bench, type Findings, median, type Row, rounded } from './bench.ts'
 
 const samples = 40
 const recordsPerEvent = 10
@@ -172,7 +172,7 @@ const measure = async (
   parts: Parts,
   note: (text: string) => void,
   plans: { readonly one: TaskPlan; readonly two: TaskPlan },
-): Promise<{ readonly rows: readonly Row[]; readonly ratios: readonly { readonly name: string; readonly value: number }[] }> => {
+): Promise<Findings> => {
   const open = portsOver(parts.kafka, parts.table)
   const memories = new Map<TaskPlan, TaskMemory>()
   const event = async (plan: TaskPlan, topic: string, memory: TaskMemory, ports = open): Promise<Sample> => {
@@ -221,7 +221,8 @@ const measure = async (
   const p50 = (list: readonly Sample[]): number => median(list.map(({ ms }) => ms))
   return {
     rows,
-    ratios: [
+    ratios: [],
+    comparisons: [
       {
         name: 'a warm invocation against one without a task, p50',
         value: rounded(p50(fresh) / p50(await repeated(() => warm(plans.one, 'words'))), 2),

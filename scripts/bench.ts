@@ -21,13 +21,16 @@ const machine = () => ({
   node: process.version,
 })
 
-const show = ({ rows, ratios }: Findings): string => {
+const show = ({ rows, ratios, comparisons = [] }: Findings): string => {
   const columns = Object.keys(rows[0] ?? {})
   const table = textTable(
     columns,
     rows.map((row) => columns.map((column) => row[column] ?? '')),
   )
-  return [table, '', ...ratios.map(({ name, value }) => `  ${name}: ${value}`)].join('\n')
+  const lines = comparisons.map(({ name, value }) => `  ${name}: ${value}`)
+  if (ratios.length === 0) return [table, '', ...lines].join('\n')
+  const found = ratios.map(({ workload, against, recordsPerSecond, perCpuSecond }) => [workload, against, recordsPerSecond, perCpuSecond])
+  return [table, '', textTable(['workload', 'ours divided by', 'records/s', 'per CPU second'], found), ...lines].join('\n')
 }
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true })

@@ -1,4 +1,3 @@
-import { andThen } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { AnyProcessorSupplier, ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
@@ -58,7 +57,8 @@ export const aggregate =
       },
       process: (record: Record<K, V>) => {
         if (record.key === null || record.value === null) return context.drop('null key or value')
-        return andThen(rows.get(record.key), (row) => update(record, row))
+        const row = rows.get(record.key)
+        return row instanceof Promise ? row.then((it) => update(record, it)) : update(record, row)
       },
     }
   }

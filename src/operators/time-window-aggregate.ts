@@ -2,6 +2,7 @@ import { andThen, forEachInOrder } from '../awaitable.ts'
 import type { Change } from '../processor/change.ts'
 import type { AnyProcessorSupplier, ProcessorContext } from '../processor/processor.ts'
 import type { Record } from '../processor/record.ts'
+import type { ValueAndTimestamp } from '../processor/store.ts'
 import type { Window, Windowed } from '../serde/windowed.ts'
 import type { Windows } from '../topology/windows.ts'
 import type { Fold } from './aggregate.ts'
@@ -19,13 +20,15 @@ export const timeWindowAggregate =
     let rows: WindowedRows<K, A>
     const { sizeMs, graceMs, advanceMs = 1 } = windows
     const lastClosed = (closeTime: number): number => Math.floor((closeTime - sizeMs) / advanceMs) * advanceMs + sizeMs
-    const update = ({ key, value, timestamp, headers }: Record<K, V>, window: Window) => {
-      const windowed = { key, window }
-      return andThen(rows.store.getLive(windowed), (row) => {
-        const before = toldBefore(row, options)
-        const time = row === null ? timestamp : Math.max(timestamp, row.timestamp)
-        return rows.update({ key: windowed, value: fold(key, value, before) ?? null, timestamp: time, headers }, before)
-      })
+    const update = ({ value, timestamp, headers }: Record<K, V>, windowed: Windowed<K>, row: ValueAndTimestamp<A> | null) => {
+      const before = toldBefore(row, options)
+      const time = row === null ? timestamp : Math.max(timestamp, row.timestamp)
+      return rows.update({ key: windowed, value: fold(windowed.key, value, before) ?? null, timestamp: time, headers }, before)
+    }
+    const updateWindow = (record: Record<K, V>, window: Window) => {
+      const windowed = { key: record.key, window }
+      const row = rows.store.getLive(windowed)
+      return row instanceof Promise ? row.then((it) => update(record, windowed, it)) : update(record, windowed, row)
     }
     return {
       init: (given: ProcessorContext<Windowed<K>, Change<A>>) => {
@@ -36,7 +39,7 @@ export const timeWindowAggregate =
         if (record.key === null) return context.drop('null key')
         const closeTime = rows.observe(record.timestamp) - graceMs
         const updated = forEachInOrder(windows.windowsFor(record.timestamp), (window) =>
-          window.endMs > closeTime ? update(record, window) : context.drop('window is closed'),
+          window.endMs > closeTime ? updateWindow(record, window) : context.drop('window is closed'),
         )
         return andThen(updated, () => rows.emitClosed(record, closeTime, lastClosed))
       },

@@ -1,5 +1,6 @@
+import { keyId } from '../serde/serde.ts'
 import { assertRowFits, type StateRow } from '../state/backend.ts'
-import { keyId, type Row } from '../state/rows.ts'
+import type { Row } from '../state/rows.ts'
 import type { StoreChange } from './effects.ts'
 import { type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
 import type { TailRow } from './log-sync.ts'

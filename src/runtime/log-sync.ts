@@ -1,6 +1,7 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
+import { keyId } from '../serde/serde.ts'
 import type { Checkpoint } from '../state/backend.ts'
-import { keyId, type Row } from '../state/rows.ts'
+import type { Row } from '../state/rows.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'

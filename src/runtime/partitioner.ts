@@ -20,4 +20,5 @@ export const murmur2 = (data: Uint8Array): number => {
 }
 
 /** Partition of a key as Kafka's default partitioner chooses it. */
-export const partitionOfKey = (key: Uint8Array, partitions: number): number => (murmur2(key) & 0x7fffffff) % partitions
+export const partitionOfKey = (key: Uint8Array, partitions: number): number =>
+  partitions === 1 ? 0 : (murmur2(key) & 0x7fffffff) % partitions

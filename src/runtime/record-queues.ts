@@ -1,13 +1,12 @@
+import type { RecordContext } from '../processor/context.ts'
 import { JavaPriorityQueue } from './java-priority-queue.ts'
 import type { FetchedRecord } from './ports.ts'
 
-/** A record that is ready to be processed: deserialized, with its event time. */
-export interface StampedRecord {
-  readonly topic: string
+/** A record that is ready to be processed: deserialized, with its event time; it is its own context. */
+export interface StampedRecord extends RecordContext {
   readonly raw: FetchedRecord
   readonly key: unknown
   readonly value: unknown
-  readonly timestamp: number
 }
 
 /** Turns the next raw record of a topic into a ready one; undefined drops it. */

@@ -1,6 +1,7 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
+import { keyId } from '../serde/serde.ts'
 import type { StateKey, StateRow } from '../state/backend.ts'
-import { keyId, type Row } from '../state/rows.ts'
+import type { Row } from '../state/rows.ts'
 import type { InvocationPorts } from './invocation-request.ts'
 import { type LogState, syncLog } from './log-sync.ts'
 import { taskIdOf as nameOf, type TaskPlan } from './plan.ts'

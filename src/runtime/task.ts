@@ -6,7 +6,8 @@ import type { Clock } from '../processor/processor.ts'
 import type { Record, RecordMetadata } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
 import type { Rows } from '../state/rows.ts'
-import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
+import type { AnySerde, SourceNode, StoreSpec } from '../topology/nodes.ts'
+import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
 import { type Effects, initialTimes, Outputs, type StoreChange, type TaskTimes } from './effects.ts'
 import { createFailures, type Failures } from './failures.ts'
 import { partitionOfKey } from './partitioner.ts'
@@ -212,22 +213,15 @@ export class Task {
     }
   }
 
-  #processOne({ topic, raw, key, value, timestamp }: StampedRecord): Awaitable<void> {
+  #processOne(stamped: StampedRecord): Awaitable<void> {
+    const { topic, partition, offset, key, value, timestamp, headers } = stamped
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
-    this.#holder.current = {
-      topic,
-      partition: this.#options.partition,
-      offset: raw.offset,
-      timestamp,
-      headers: raw.headers,
-      rawKey: raw.key,
-      rawValue: raw.value,
-    }
-    const source = this.#options.plan.sources.get(topic)
-    const children = source && this.#sources.get(source)
+    this.#holder.current = stamped
+    const source = this.#sourceOf(topic)
+    const children = this.#sources.get(source)
     invariant(children, `no source reads ${topic}`)
-    const record = { key, value, timestamp, headers: raw.headers }
-    this.#visit?.(source.name, record, { topic, partition: this.#options.partition, offset: raw.offset })
+    const record = { key, value, timestamp, headers }
+    this.#visit?.(source.name, record, { topic, partition, offset })
     const processed = children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
     return processed instanceof Promise ? processed.then(() => this.#punctuateStreamTime()) : this.#punctuateStreamTime()
   }
@@ -237,41 +231,45 @@ export class Task {
   }
 
   #prepare(topic: string, raw: FetchedRecord, partitionTime: number): StampedRecord | undefined {
-    const source = this.#options.plan.sources.get(topic)
-    invariant(source, `no source reads ${topic}`)
+    const source = this.#sourceOf(topic)
     const { partition } = this.#options
-    const read = this.#deserialize(source, topic, raw)
-    if (!read) return undefined
-    const { key, value } = read
     const { timestamp: own, headers, offset } = raw
-    const timestamp = source.timestampExtractor?.({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime) ?? own
-    if (timestamp < 0) {
-      this.#drop(source.name, 'negative timestamp')
-      return undefined
-    }
-    return { topic, raw, key, value, timestamp }
-  }
-
-  /** undefined: the handler dropped the record. */
-  #deserialize(source: SourceNode, topic: string, raw: FetchedRecord): { readonly key: unknown; readonly value: unknown } | undefined {
-    const read = (what: 'key' | 'value', bytes: Uint8Array | null): unknown => {
-      if (bytes === null) return null
-      const serde = what === 'key' ? source.keySerde : source.valueSerde
-      try {
-        return serde.deserialize(bytes, topic)
-      } catch (cause) {
-        const where = `${topic}/${this.#options.partition}@${raw.offset}`
-        throw new StreamsError('SERDE_FAILED', `Cannot read the ${what} of ${where} with the ${serde.name} serde: ${messageOf(cause)}`, {
-          cause,
-        })
-      }
-    }
+    let key: unknown
+    let value: unknown
     try {
-      return { key: read('key', raw.key), value: read('value', raw.value) }
+      key = this.#deserialize('key', source.keySerde, topic, raw)
+      value = this.#deserialize('value', source.valueSerde, topic, raw)
     } catch (error) {
       if (this.#failures.deserialization({ node: source.name, topic, raw }, error)) return undefined
       throw error
     }
+    const { timestampExtractor: extract } = source
+    const isOwn = extract === undefined || (extract === failOnInvalidTimestamp && own >= 0)
+    const timestamp = isOwn ? own : extract({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime)
+    if (timestamp < 0) {
+      this.#drop(source.name, 'negative timestamp')
+      return undefined
+    }
+    return { topic, partition, offset, timestamp, headers, rawKey: raw.key, rawValue: raw.value, raw, key, value }
+  }
+
+  #deserialize(what: 'key' | 'value', serde: AnySerde, topic: string, raw: FetchedRecord): unknown {
+    const bytes = raw[what]
+    if (bytes === null) return null
+    try {
+      return serde.deserialize(bytes, topic)
+    } catch (cause) {
+      const where = `${topic}/${this.#options.partition}@${raw.offset}`
+      throw new StreamsError('SERDE_FAILED', `Cannot read the ${what} of ${where} with the ${serde.name} serde: ${messageOf(cause)}`, {
+        cause,
+      })
+    }
+  }
+
+  #sourceOf(topic: string): SourceNode {
+    const source = this.#options.plan.sources.get(topic)
+    invariant(source, `no source reads ${topic}`)
+    return source
   }
 
   #drop(node: string, why: string): void {

@@ -10,7 +10,16 @@ export interface Serde<T> {
   deserialize(bytes: Uint8Array, topic: string): T | null
   /** The bytes that decide the partition, where these are not all bytes: a windowed key goes where its inner key goes (S-40). */
   partitionKey?(value: T, topic: string): Uint8Array
+  /** {@link keyId} of the bytes, where that is cheaper than making them. */
+  idOf?(value: T, topic: string): string
 }
+
+/** Key bytes as a string that a Map can hold: one character per byte, so string order is unsigned byte order. */
+export const keyId = (key: Uint8Array): string =>
+  (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
+
+/** The bytes behind a {@link keyId}. */
+export const bytesOfId = (id: string): Uint8Array => Buffer.from(id, 'latin1')
 
 /** The value type of a serde. */
 export type ValueOf<S> = S extends Serde<infer T> ? T : never

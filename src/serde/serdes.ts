@@ -2,11 +2,15 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { StreamsError } from '../errors.ts'
 import { list } from './list.ts'
 import { double, float, integer, long, longAsBigint, short } from './numbers.ts'
-import type { Serde } from './serde.ts'
+import { keyId, type Serde } from './serde.ts'
+import { readText } from './text.ts'
 import { sessionWindowed, timeWindowed } from './windowed.ts'
 
 const toBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all that are no ASCII
+const beyondAscii = /[^\x00-\x7f]/
 
 const string: Serde<string> = Object.freeze({
   name: 'string',
@@ -14,7 +18,9 @@ const string: Serde<string> = Object.freeze({
     if (typeof value !== 'string') throw wrongType('string', value)
     return Buffer.from(value, 'utf8')
   },
-  deserialize: (bytes: Uint8Array) => toBuffer(bytes).toString('utf8'),
+  deserialize: readText,
+  // a character up to 127 is its own byte
+  idOf: (value: string) => (typeof value === 'string' && !beyondAscii.test(value) ? value : keyId(string.serialize(value, ''))),
 })
 
 const bytes: Serde<Uint8Array> = Object.freeze({

@@ -1,6 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import { long } from './numbers.ts'
-import type { Serde } from './serde.ts'
+import { keyId, type Serde } from './serde.ts'
 
 /** Unix milliseconds. Whether the end belongs to the window is for those who made it to say. */
 export interface Window {
@@ -74,6 +74,23 @@ export const windowStoreKey = (key: Uint8Array, startMs: number, sequence = 0): 
   return bytes
 }
 
+const noKey = new Uint8Array()
+const tailsMax = 1_000
+
+/** The {@link keyId} of what follows a key in {@link windowStoreKey}: many keys have the same windows. */
+const createTails = (): ((startMs: number, sequence: number) => string) => {
+  const known = new Map<number, string>()
+  return (startMs, sequence) => {
+    if (sequence !== 0) return keyId(windowStoreKey(noKey, startMs, sequence))
+    const found = known.get(startMs)
+    if (found !== undefined) return found
+    if (known.size >= tailsMax) known.clear()
+    const tail = keyId(windowStoreKey(noKey, startMs))
+    known.set(startMs, tail)
+    return tail
+  }
+}
+
 /** A window's key where a store keeps duplicates: `sequence` tells them apart. */
 export interface StoredWindow<K> extends Windowed<K> {
   readonly sequence?: number
@@ -82,10 +99,17 @@ export interface StoredWindow<K> extends Windowed<K> {
 /** {@link windowStoreKey} as a serde. */
 export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<StoredWindow<K>> => {
   const name = `window store ${inner.name}`
+  const tailOf = createTails()
   return Object.freeze({
     name,
     serialize: ({ key, window, sequence = 0 }: StoredWindow<K>, topic: string) =>
       windowStoreKey(inner.serialize(key, topic), window.startMs, sequence),
+    ...(inner.idOf
+      ? {
+          idOf: ({ key, window, sequence = 0 }: StoredWindow<K>, topic: string) =>
+            inner.idOf?.(key, topic) + tailOf(window.startMs, sequence),
+        }
+      : {}),
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - sequenceBytes - longBytes
       if (split < 0) throw tooShort(name, bytes)

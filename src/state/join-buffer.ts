@@ -3,9 +3,9 @@ import { messageOf, StreamsError } from '../errors.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Record } from '../processor/record.ts'
 import type { JoinBuffer, OpenJoinBuffer } from '../processor/store.ts'
-import type { Serde } from '../serde/serde.ts'
+import { keyId, type Serde } from '../serde/serde.ts'
 import { type BufferedRow, readBufferedRow, writeBufferedRow } from './buffered-row.ts'
-import { keyId, type Rows } from './rows.ts'
+import type { Rows } from './rows.ts'
 
 export interface JoinBufferOptions<K, V> {
   readonly name: string

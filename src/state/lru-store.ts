@@ -1,6 +1,6 @@
 import { type Awaitable, andThen } from '../awaitable.ts'
+import { keyId } from '../serde/serde.ts'
 import { type Held, RowStore, type RowStoreOptions } from './row-store.ts'
-import { keyId } from './rows.ts'
 
 export interface LruStoreOptions<K, V> extends RowStoreOptions<K, V> {
   readonly maxEntries: number
@@ -42,14 +42,14 @@ export class LruStore<K, V> extends RowStore<K, V> {
   /** What has to go goes first, so that the changelog tells of it first, as Kafka's does. */
   override putAll(entries: readonly (readonly [K, Held<V> | null])[]): void {
     for (const [key, value] of entries) {
-      const id = keyId(this.keyBytes(key))
+      const id = this.idOf(key)
       if (value === null) this.#forget(id)
       else {
         if (!this.#used.has(id)) this.#makeRoom()
         this.#use(key)
       }
     }
-    for (const [key, value] of entries) if (value === null || this.#used.has(keyId(this.keyBytes(key)))) super.put(key, value)
+    for (const [key, value] of entries) if (value === null || this.#used.has(this.idOf(key))) super.put(key, value)
   }
 
   #makeRoom(): void {
@@ -60,7 +60,7 @@ export class LruStore<K, V> extends RowStore<K, V> {
   }
 
   #use(key: K): void {
-    const id = keyId(this.keyBytes(key))
+    const id = this.idOf(key)
     this.#used.delete(id)
     this.#used.set(id, key)
     this.#options.remembered.set(this.#prefix + Buffer.from(id, 'latin1').toString('base64'), ++this.#last)

@@ -4,13 +4,12 @@ import type { Change } from '../processor/change.ts'
 import type { ContextHolder, RecordContext } from '../processor/context.ts'
 import { type Headers, noHeaders, type Record } from '../processor/record.ts'
 import type { CacheableStore, Entries, ValueAndTimestamp } from '../processor/store.ts'
-import type { Serde } from '../serde/serde.ts'
-import { keyId, type Row, type Rows } from './rows.ts'
+import { bytesOfId, keyId, type Serde } from '../serde/serde.ts'
+import type { Row, Rows } from './rows.ts'
 import { SortedIds } from './sorted-ids.ts'
 
 interface Cached<K, V> {
   readonly key: K
-  readonly bytes: Uint8Array
   readonly value: Held<V> | null
   readonly context: RecordContext | undefined
   /** Another node has seen a row of this key that is not yet forwarded. */
@@ -74,32 +73,30 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   }
 
   get(key: K): Awaitable<Held<V> | null> {
-    const bytes = this.keyBytes(key)
-    const id = keyId(bytes)
+    const id = this.idOf(key)
     const cached = this.#dirty.get(id) ?? this.#flushing?.get(id)
     if (cached !== undefined) return cached.value
-    const row = this.rows.get(bytes, id)
+    const row = this.rows.get(id)
     return row instanceof Promise ? row.then((it) => this.#read(it)) : this.#read(row)
   }
 
   lookUp(key: K): Awaitable<Held<V> | null> {
-    const cached = this.#dirty.size === 0 ? undefined : this.#dirty.get(keyId(this.keyBytes(key)))
+    const cached = this.#dirty.size === 0 ? undefined : this.#dirty.get(this.idOf(key))
     if (cached && cached.value !== null) cached.seen = true
     return this.get(key)
   }
 
   put(key: K, value: Held<V> | null): void {
-    const bytes = this.keyBytes(key)
-    const id = keyId(bytes)
+    const id = this.idOf(key)
     const context = this.#options.holder.current
     if (!this.caching) {
       this.beforeWrite(key, value !== null)
-      this.#write(id, bytes, value, context)
+      this.#write(id, value, context)
       return
     }
     const seen = this.#dirty.get(id)?.seen ?? false
     this.#dirty.delete(id)
-    this.#dirty.set(id, { key, bytes, value, context, seen })
+    this.#dirty.set(id, { key, value, context, seen })
     this.#dirtyOrder?.add(id)
   }
 
@@ -114,7 +111,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
       if (cached.length === 0) return rows.flatMap((row) => this.#entry(row.key, this.#read(row)))
       const merged = new Map<string, readonly (readonly [K, Held<V>])[]>()
       for (const row of rows) merged.set(keyId(row.key), this.#entry(row.key, this.#read(row)))
-      for (const [id, { bytes, value }] of cached) merged.set(id, this.#entry(bytes, value))
+      for (const [id, { value }] of cached) merged.set(id, this.#entry(bytesOfId(id), value))
       return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, entry]) => entry)
     })
   }
@@ -156,13 +153,13 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     return this.#dirty.size > 0
   }
 
-  #flushOne(id: string, { key, bytes, value, context, seen }: Cached<K, V>): Awaitable<void> {
+  #flushOne(id: string, { key, value, context, seen }: Cached<K, V>): Awaitable<void> {
     const { holder } = this.#options
     const write = (before: Row | null): Awaitable<void> => {
       const oldValue = this.#oldValues ? (this.#read(before)?.value ?? null) : null
       holder.current = context
       this.beforeWrite(key, value !== null)
-      this.#write(id, bytes, value, context)
+      this.#write(id, value, context)
       this.#flushing?.delete(id)
       return this.#forward?.({
         key,
@@ -173,9 +170,9 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     }
     if (this.#forward === undefined || (value !== null && !this.#oldValues)) return write(null)
     // a row that came and went between two commits is neither written nor forwarded, unless somebody has joined it meanwhile
-    return andThen(this.rows.get(bytes, id), (row) => {
+    return andThen(this.rows.get(id), (row) => {
       this.#flushing?.delete(id)
-      if (row !== null && this.isGone(key)) return this.#replaceGone(id, { bytes, value, context }, write)
+      if (row !== null && this.isGone(key)) return this.#replaceGone(id, { value, context }, write)
       return value === null && row === null && !seen ? undefined : write(row)
     })
   }
@@ -183,11 +180,11 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   /** Nobody is told that a row is deleted that counts as deleted, but it must go. */
   #replaceGone(
     id: string,
-    { bytes, value, context }: Pick<Cached<K, V>, 'bytes' | 'value' | 'context'>,
+    { value, context }: Pick<Cached<K, V>, 'value' | 'context'>,
     write: (before: null) => Awaitable<void>,
   ): Awaitable<void> {
     if (value !== null) return write(null)
-    this.#write(id, bytes, null, context)
+    this.#write(id, null, context)
   }
 
   /** Told of every row that is written: at once, or at the flush of a cache. */
@@ -198,7 +195,8 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     return false
   }
 
-  #write(id: string, key: Uint8Array, value: Held<V> | null, context: RecordContext | undefined): void {
+  #write(id: string, value: Held<V> | null, context: RecordContext | undefined): void {
+    const key = bytesOfId(id)
     this.rows.put(
       id,
       value === null
@@ -232,6 +230,17 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
 
   keyBytes(key: K): Uint8Array {
     return this.#serialize('key', this.#options.keySerde, key)
+  }
+
+  /** {@link keyId} of {@link keyBytes}. */
+  idOf(key: K): string {
+    const { keySerde, changelog } = this.#options
+    if (!keySerde.idOf) return keyId(this.keyBytes(key))
+    try {
+      return keySerde.idOf(key, changelog)
+    } catch (cause) {
+      throw this.#serdeFailed('write the key', keySerde.name, cause)
+    }
   }
 
   #serialize<T>(what: string, serde: Serde<T>, value: T): Uint8Array {

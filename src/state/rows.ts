@@ -1,5 +1,6 @@
 import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Headers } from '../processor/record.ts'
+import { bytesOfId, keyId } from '../serde/serde.ts'
 import { type IdRange, ReadRanges } from './read-ranges.ts'
 import { SortedIds } from './sorted-ids.ts'
 
@@ -18,10 +19,6 @@ export interface RowReader {
   /** Live rows in unsigned byte order of their keys, bounds inclusive, null open. */
   range(from: Uint8Array | null, to: Uint8Array | null): Promise<readonly Row[]>
 }
-
-/** Key bytes as a string that a Map can hold: one character per byte, so string order is unsigned byte order. */
-export const keyId = (key: Uint8Array): string =>
-  (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
 
 /** The first bytes behind everything that begins with `prefix`; null where nothing is. */
 export const successor = (prefix: Uint8Array): Uint8Array | null => {
@@ -75,10 +72,11 @@ export class Rows {
     this.#bytesMax = options.bytesMax ?? 128 * 1024 * 1024
   }
 
-  get(key: Uint8Array, id: string): Awaitable<Row | null> {
+  /** By the {@link keyId} of a key. */
+  get(id: string): Awaitable<Row | null> {
     const row = this.#rows.get(id)
     if (row !== undefined) return row.value === null ? null : row
-    return this.#isKnown(id) ? null : this.#load(key, id)
+    return this.#isKnown(id) ? null : this.#load(id)
   }
 
   put(id: string, row: Row): void {
@@ -177,7 +175,7 @@ export class Rows {
   }
 
   async #read(range: IdRange): Promise<void> {
-    const [from, to] = [range.low, range.high].map((id) => Buffer.from(id, 'latin1'))
+    const [from, to] = [range.low, range.high].map(bytesOfId)
     const found = (await this.#reader?.range(from ?? null, to ?? null)) ?? []
     for (const row of found) {
       const id = keyId(row.key)
@@ -187,8 +185,8 @@ export class Rows {
     this.#readRanges.add(range)
   }
 
-  async #load(key: Uint8Array, id: string): Promise<Row | null> {
-    await this.prefetch([key])
+  async #load(id: string): Promise<Row | null> {
+    await this.prefetch([bytesOfId(id)])
     const row = this.#rows.get(id)
     return row === undefined || row.value === null ? null : row
   }

@@ -5,9 +5,9 @@ import type { Change } from '../processor/change.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Record } from '../processor/record.ts'
 import type { OpenSuppressionBuffer, SuppressionBuffer } from '../processor/store.ts'
-import type { Serde } from '../serde/serde.ts'
+import { keyId, type Serde } from '../serde/serde.ts'
 import { type BufferedRow, bufferedBytes, bufferedRowHeaders, readBufferedRow, writeBufferedRow } from './buffered-row.ts'
-import { keyId, type Rows } from './rows.ts'
+import type { Rows } from './rows.ts'
 
 export interface SuppressionBufferOptions<K, V> {
   readonly name: string

@@ -2,8 +2,8 @@ import { type Awaitable, andThen } from '../awaitable.ts'
 import { messageOf, StreamsError } from '../errors.ts'
 import type { Header } from '../processor/record.ts'
 import { notPut, type VersionedKeyValueStore, type VersionedRecord, validForever } from '../processor/store.ts'
-import type { Serde } from '../serde/serde.ts'
-import { keyId, type Row, type Rows } from './rows.ts'
+import { keyId, type Serde } from '../serde/serde.ts'
+import type { Row, Rows } from './rows.ts'
 
 export interface VersionedStoreOptions<K, V> {
   readonly name: string

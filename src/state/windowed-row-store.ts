@@ -3,7 +3,6 @@ import type { Entries } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
 import type { StoredWindow, Window } from '../serde/windowed.ts'
 import { type Held, RowStore, type RowStoreOptions } from './row-store.ts'
-import { keyId } from './rows.ts'
 
 export interface WindowedRowStoreOptions<K, V> extends RowStoreOptions<StoredWindow<K>, V> {
   readonly innerSerde: Serde<K>
@@ -149,10 +148,6 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
 
   getLive(key: StoredWindow<K>): Awaitable<Held<V> | null> {
     return this.isForgotten(key.window) ? null : this.get(key)
-  }
-
-  idOf(key: StoredWindow<K>): string {
-    return keyId(this.keyBytes(key))
   }
 
   innerBytes(key: K): Uint8Array {

@@ -4,7 +4,10 @@ import type { FetchedRecord } from '../../src/runtime/ports.ts'
 import { type Prepare, RecordQueues } from '../../src/runtime/record-queues.ts'
 import { bytes, textOf } from './scene.ts'
 
-const plain: Prepare = (topic, raw) => ({ topic, raw, key: null, value: textOf(raw.value), timestamp: raw.timestamp })
+const plain: Prepare = (topic, raw) => ({
+  ...{ topic, partition: 0, offset: raw.offset, timestamp: raw.timestamp, headers: raw.headers, rawKey: raw.key, rawValue: raw.value },
+  ...{ raw, key: null, value: textOf(raw.value) },
+})
 const records = (...times: readonly number[]): readonly FetchedRecord[] =>
   times.map((timestamp, offset) => ({ offset, timestamp, key: null, value: bytes(`${timestamp}`), headers: [] }))
 const drain = (queues: RecordQueues): readonly string[] => {

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { Change } from '../../src/processor/change.ts'
 import type { ContextHolder } from '../../src/processor/context.ts'
 import type { Record } from '../../src/processor/record.ts'
-import type { Serde } from '../../src/serde/serde.ts'
+import { keyId, type Serde } from '../../src/serde/serde.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import { RowStore } from '../../src/state/row-store.ts'
-import { keyId, type Row, type RowReader, Rows } from '../../src/state/rows.ts'
+import { type Row, type RowReader, Rows } from '../../src/state/rows.ts'
 
 const stored: readonly Row[] = ['a', 'c'].map((name) => ({ key: Buffer.from(name), value: Serdes.long.serialize(1, ''), timestamp: 10 }))
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keyId, type Row, type RowReader, Rows } from '../../src/state/rows.ts'
+import { keyId } from '../../src/serde/serde.ts'
+import { type Row, type RowReader, Rows } from '../../src/state/rows.ts'
 
 const key = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 const row = (name: string, value: string | null, timestamp = 0): Row => ({
@@ -28,7 +29,7 @@ const tableOf = (...rows: readonly Row[]) => {
   }
   return { stored, asked, reader }
 }
-const get = (rows: Rows, name: string) => rows.get(key(name), keyId(key(name)))
+const get = (rows: Rows, name: string) => rows.get(keyId(key(name)))
 
 describe('rows', () => {
   it('are there at once once they were read, also those that do not exist', async () => {

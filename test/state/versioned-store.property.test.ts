@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { notPut, validForever } from '../../src/processor/store.ts'
+import { keyId } from '../../src/serde/serde.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
-import { keyId, type Row, type RowReader, Rows } from '../../src/state/rows.ts'
+import { type Row, type RowReader, Rows } from '../../src/state/rows.ts'
 import { VersionedRows, versionRowOf } from '../../src/state/versioned-store.ts'
 
 const historyMs = 20

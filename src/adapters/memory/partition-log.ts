@@ -157,12 +157,17 @@ export class PartitionLog {
 /** Bytes of a record as the limits count them: about what a broker stores. */
 const recordBytes = ({ key, value, headers }: LogRecord): number => {
   let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0)
+  if (headers.length === 0) return bytes
   for (const [name, content] of headers) bytes += name.length + (content?.length ?? 0) + 2
   return bytes
 }
 
 /** Bytes of each record. */
-export const sizesOf = (records: readonly LogRecord[]): Uint32Array => Uint32Array.from(records, recordBytes)
+export const sizesOf = (records: readonly LogRecord[]): Uint32Array => {
+  const sizes = new Uint32Array(records.length)
+  for (let i = 0; i < records.length; i++) sizes[i] = recordBytes(records[i] as LogRecord)
+  return sizes
+}
 
 const cut = (records: readonly LogRecord[], sizes: Uint32Array, baseOffset: number): Batch[] => {
   const batches: Batch[] = []

@@ -168,11 +168,11 @@ const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
         await chunks.add(read)
       }
       await chunks.settled()
+      progress.positions = chunks.ahead
+      if (!late && !reached(held, progress, chunks.ahead) && (await poll(held, at))) continue
     } catch (error) {
       throw await checkedError(held, at, error)
     }
-    progress.positions = chunks.ahead
-    if (!late && !reached(held, progress, chunks.ahead) && (await poll(held, at))) continue
     const ended = await settle(held, at, late || !reached(held, progress, chunks.ahead))
     if (ended !== 'bell') return ended
   }

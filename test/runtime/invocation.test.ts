@@ -293,6 +293,19 @@ describe('input', () => {
     expect(await it.totals()).toEqual(['a=1'])
   })
 
+  it('that another invocation has taken meanwhile, and that was deleted since, is not missed by the one that waited for it', async () => {
+    const it = await scene()
+    const producer = await it.kafka.txnLog.open({ transactionalId: 'p', transactionTimeoutMs: 60_000, deadlineMs: startMs })
+    await producer.append([{ topic: 'words', partition: 0, records: [record('a')] }], startMs)
+    it.whileWaiting(async () => {
+      await producer.commit(startMs)
+      await it.run({ target: 1 })
+      it.kafka.truncate({ topic: 'words', partition: 0, offset: 2 })
+    })
+    expect(await it.run({ target: 1 })).toMatchObject({ result: 'done', seq: 1, transactions: 0 })
+    expect(await it.totals()).toEqual(['a=1'])
+  })
+
   it('that stays uncommitted for two seconds is handed over with a bell', async () => {
     const it = await scene()
     const producer = await it.kafka.txnLog.open({ transactionalId: 'p', transactionTimeoutMs: 60_000, deadlineMs: startMs })

@@ -75,8 +75,14 @@ interface EarlyInput {
 
 /** READ while SYNC is under way: of use if the log ends at the checkpoint, as it does unless somebody died before the flush. */
 const readEarly = (held: HeldTask): EarlyInput | undefined => {
-  const from = held.item?.checkpoint?.positions
-  if (!from || [...held.plan.sources.keys()].some((topic) => from[topic] === undefined)) return undefined
+  const positions = held.item?.checkpoint?.positions ?? {}
+  const from: Record<string, number> = {}
+  // the checkpoint may have topics that other code has read
+  for (const topic of sourcesOf(held)) {
+    const position = positions[topic]
+    if (position === undefined) return undefined
+    from[topic] = position
+  }
   const read = readInput(held, from, 0)
   // its error counts where it is used
   read.catch(() => undefined)

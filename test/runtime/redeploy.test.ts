@@ -144,15 +144,18 @@ describe('code with one store less', () => {
   })
 })
 
-/** An invocation that dies before it writes to the table. */
-const runInvocationOf = async (it: Awaited<ReturnType<typeof deployments>>, of: Version) => {
+const planFor = (of: Version) => {
   const [sub] = version(of).subTopologies
   if (!sub) throw new Error('the topology is empty')
-  return runInvocation({
-    ...{ ports: aroundPorts(it.ports, dies('before', 'put')), plan: planOf(version(of), applicationId, sub), partition: 0 },
+  return planOf(version(of), applicationId, sub)
+}
+
+/** An invocation that dies before it writes to the table. */
+const runInvocationOf = async (it: Awaited<ReturnType<typeof deployments>>, of: Version) =>
+  runInvocation({
+    ...{ ports: aroundPorts(it.ports, dies('before', 'put')), plan: planFor(of), partition: 0 },
     ...{ trigger: { kind: 'tick' }, deadlineMs: it.clock.nowMs + 60_000, memory: createTaskMemory() },
   })
-}
 
 describe('code with one source more', () => {
   it('begins with it at its first record', async () => {
@@ -176,6 +179,19 @@ describe('code with one source more', () => {
     const again = await it.deploy({ more: ['more'] })
     expect(await again(['m'], 'more')).toEqual(['m=2'])
     expect((await it.commits()).at(-1)).toMatchObject({ positions: { words: 2, more: 2 }, parked: {} })
+  })
+})
+
+describe('code with one source less', () => {
+  it('reads nothing of it, whatever was not read there', async () => {
+    const it = await deployments()
+    const [both, one] = [await it.deploy({ more: ['more'] }), await it.deploy({})]
+    expect(await both(['a'])).toEqual(['a=1'])
+    it.feed('more', record('m', 'x', { timestamp: it.clock.nowMs }))
+    expect(await one(['a'])).toEqual(['a=2'])
+    it.clock.nowMs += 20 * minute
+    const again = await it.deploy({ more: ['more'] })
+    expect(await again(['m'], 'more')).toEqual(['m=2'])
   })
 })
 

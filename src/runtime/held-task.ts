@@ -37,7 +37,8 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     }
     const { seq = 0, positions: checkpointed } = held.item?.checkpoint ?? {}
     const isNewer = warm || change !== undefined || log.commit.seq > seq
-    const positions = await startPositions(held, { ...checkpointed, ...(isNewer ? log.commit.positions : {}) })
+    const committed = Object.entries(log.commit.positions).filter(([topic, offset]) => isNewer || offset > (checkpointed?.[topic] ?? 0))
+    const positions = await startPositions(held, { ...checkpointed, ...Object.fromEntries(committed) })
     const progress = { ...progressOf(held, log, positions), change }
     task ??= freshTask(held, log)
     progress.dropped = new Map(task.dropped)

@@ -74,8 +74,8 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, listed, committedMs }
   const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
   // one that was there before, and has come back, goes on with what its changelog has
-  const added = addedStores(plan, commit)
-  if (!fresh && commit.seq === checkpoint.seq && added.size === 0)
+  const added = new Set([...addedStores(plan, commit), ...(fresh ? [] : unnamedStores(plan, checkpoint))])
+  if (!fresh && commit.seq === checkpoint.seq && added.size === 0 && !isBehind(plan, commit, checkpoint))
     return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, listed, committedMs }
   const oldest = log.records.find((record) => known === undefined || record.offset >= known)
   const rebuilt = fresh || (oldest !== undefined && oldest.timestamp < request.nowMs - staleMs)
@@ -115,6 +115,14 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   }
 }
 
+/** Other code, which has no such store, may have written the checkpoint after a commit that it found: then its rows are in its changelog. */
+export const unnamedStores = ({ changelogs }: TaskPlan, { ends }: Checkpoint): readonly string[] =>
+  [...changelogs].flatMap(([store, topic]) => (ends[topic] === undefined ? [store] : []))
+
+/** The same of a topic that is a store's changelog: that code has not read it. */
+const isBehind = ({ stores }: TaskPlan, commit: CommitRecord, checkpoint: Checkpoint): boolean =>
+  stores.some(({ sourceTopic: topic }) => topic !== undefined && (checkpoint.positions[topic] ?? 0) < (commit.positions[topic] ?? 0))
+
 const emptyLog = ({ plan, partition, checkpoint }: SyncRequest): LogState => {
   if (checkpoint !== undefined && checkpoint.seq > 0) {
     throw new StreamsError(
@@ -126,7 +134,8 @@ const emptyLog = ({ plan, partition, checkpoint }: SyncRequest): LogState => {
     )
   }
   const commit = { gen: checkpoint?.gen ?? 0, seq: 0, paused: false, positions: {}, times: initialTimes, topology: plan.fingerprint }
-  return { commit, tail: new Map(), ends: {}, rebuilt: true }
+  // what is not written now is named all the same
+  return { commit, tail: new Map(), ends: Object.fromEntries([...plan.changelogs.values()].map((topic) => [topic, 0])), rebuilt: true }
 }
 
 /** Whether the changelog of a store has retention, by its windows or as a user configures it: what left it had expired. */

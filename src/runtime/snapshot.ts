@@ -1,9 +1,9 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
 import { keyId } from '../serde/serde.ts'
-import type { StateKey, StateRow } from '../state/backend.ts'
+import type { Checkpoint, StateKey, StateRow } from '../state/backend.ts'
 import type { Row } from '../state/rows.ts'
 import type { InvocationPorts } from './invocation-request.ts'
-import { type LogState, syncLog } from './log-sync.ts'
+import { type LogState, syncLog, unnamedStores } from './log-sync.ts'
 import { taskIdOf as nameOf, type TaskPlan } from './plan.ts'
 
 export interface SnapshotRequest {
@@ -45,10 +45,11 @@ export const readSnapshot = async (request: SnapshotRequest): Promise<Snapshot> 
   return fromLog(request)
 }
 
-/** Undefined where rows are newer than the checkpoint; `behind` where the checkpoint is older than what is asked for. */
+/** Undefined where rows are newer than the checkpoint; `behind` where the checkpoint is older than what is asked for, or not of these stores. */
 const fromTable = async (request: SnapshotRequest): Promise<Snapshot | 'behind' | undefined> => {
-  const { seq, gen } = await checkpointOf(request)
-  if (seq < (request.atLeast ?? 0)) return 'behind'
+  const checkpoint = await checkpointOf(request)
+  const { seq, gen } = checkpoint
+  if (seq < (request.atLeast ?? 0) || (seq > 0 && unnamedStores(request.plan, checkpoint).length > 0)) return 'behind'
   const rows = await rowsIn(request, gen)
   return rows.every((row) => row === undefined || row.seq <= seq) ? { seq, gen, rows: rows.map(living) } : undefined
 }
@@ -94,13 +95,13 @@ const tailOf = async (request: SnapshotRequest): Promise<LogState | undefined> =
 const endOf = async ({ ports, plan, partition, deadlineMs }: SnapshotRequest): Promise<number> =>
   (await ports.reader.bounds([{ topic: plan.commitTopic, partition }], deadlineMs))[0]?.highWatermark ?? 0
 
-const checkpointOf = async ({
-  ports,
-  plan,
-  partition,
-  deadlineMs,
-}: SnapshotRequest): Promise<{ readonly seq: number; readonly gen: number }> =>
-  (await ports.table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs))?.checkpoint ?? { seq: 0, gen: 0 }
+const checkpointOf = async ({ ports, plan, partition, deadlineMs }: SnapshotRequest): Promise<Checkpoint> =>
+  (await ports.table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs))?.checkpoint ?? {
+    seq: 0,
+    gen: 0,
+    ends: {},
+    positions: {},
+  }
 
 const rowsIn = ({ ports, plan, partition, keys, deadlineMs }: SnapshotRequest, gen: number): Promise<readonly (StateRow | undefined)[]> =>
   ports.table.get(

@@ -3,6 +3,7 @@ import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { runInvocation } from '../../src/runtime/invocation.ts'
 import type { Trigger } from '../../src/runtime/invocation-request.ts'
 import { planOf } from '../../src/runtime/plan.ts'
+import { readSnapshot } from '../../src/runtime/snapshot.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import type { Topology } from '../../src/topology/topology.ts'
@@ -192,6 +193,38 @@ describe('code with one source less', () => {
     it.clock.nowMs += 20 * minute
     const again = await it.deploy({ more: ['more'] })
     expect(await again(['m'], 'more')).toEqual(['m=2'])
+  })
+})
+
+describe('code that checkpoints what other code has committed before it died', () => {
+  it.each(['words', 'more'])('leaves rows and positions that it does not have to the other code: %s', async (topic) => {
+    const it = await deployments()
+    const all = { stores: ['counts', 'others'], more: ['more'] }
+    const [both, one] = [await it.deploy(all), await it.deploy({})]
+    await both(['a'])
+    it.feed(topic, record('b', 'x', { timestamp: it.clock.nowMs }))
+    await expect(runInvocationOf(it, all)).rejects.toThrow(died)
+    it.clock.nowMs += 2 * minute
+    expect(await one([])).toEqual([])
+    expect(await it.item()).toMatchObject({ checkpoint: { seq: 2 } })
+    const again = await it.deploy(all)
+    expect(await again(['b'])).toEqual(['b=2', 'b=2'])
+    expect(it.changes()).toEqual([])
+  })
+
+  it('is no answer to queries of rows that it does not have', async () => {
+    const it = await deployments()
+    const all = { stores: ['counts', 'others'] }
+    const [both, one] = [await it.deploy(all), await it.deploy({})]
+    await both(['a'])
+    it.feed('words', record('a', 'x', { timestamp: it.clock.nowMs }))
+    await expect(runInvocationOf(it, all)).rejects.toThrow(died)
+    it.clock.nowMs += 2 * minute
+    expect(await one([])).toEqual([])
+    const keys = ['counts', 'others'].map((store) => ({ store, key: Buffer.from('a') }))
+    const plan = planFor(all)
+    const { seq, rows } = await readSnapshot({ ports: it.ports, plan, partition: 0, keys, deadlineMs: it.clock.nowMs + 60_000 })
+    expect({ seq, rows: rows.map((row) => numberOf(row?.value ?? null)) }).toEqual({ seq: 2, rows: [2, 2] })
   })
 })
 

@@ -15,6 +15,8 @@ export type PortCall =
   | 'put'
   | 'get'
   | 'query'
+  | 'wipe'
+  | 'admin'
 
 /** Stands around every call of a port: may fail before it, fail after it (a lost answer), or let something else happen first. */
 export type Around = <T>(call: PortCall, run: () => Promise<T>) => Promise<T>

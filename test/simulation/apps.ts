@@ -12,7 +12,8 @@ export const startMs = 1_700_000_000_000
 
 /** What runs in a simulation, and the records that it is fed with. */
 export interface App {
-  readonly topology: Topology
+  /** Of its code, in the order in which they are deployed. */
+  readonly versions: readonly [Topology, ...Topology[]]
   /** Topics that the topology does not own, with their partitions. */
   readonly topics: Readonly<Record<string, number>>
   readonly inputs: readonly [string, ...string[]]
@@ -43,7 +44,7 @@ const counting = (): App => {
     .toStream()
     .to('totals')
   return {
-    topology: builder.build(),
+    versions: [builder.build()],
     topics: { words: 1, more: 1, totals: 1 },
     inputs: ['words', 'more'],
     record: (_topic, time, random) => record(random.pick(['a', 'b', 'c']), random.chance(0.25) ? '0' : '+', time),
@@ -62,7 +63,7 @@ const windows = (): App => {
     .toStream()
     .to('totals')
   return {
-    topology: builder.build(),
+    versions: [builder.build()],
     topics: { words: 1, totals: 1 },
     inputs: ['words'],
     record: (_topic, time, random) => record(random.pick(['a', 'b', 'c']), '+', Math.max(0, 3 * time - (random.chance(0.3) ? 7 : 0))),
@@ -91,7 +92,7 @@ const joined = (): App => {
     .toStream()
     .to('out', strings)
   return {
-    topology: builder.build(),
+    versions: [builder.build()],
     topics: { clicks: 2, mayors: 2, out: 1 },
     inputs: ['clicks', 'mayors'],
     record: (topic, time, random) =>
@@ -109,14 +110,38 @@ const outer = (): App => {
     .outerJoin(more, (left, right) => `${left} and ${right}`, joinWindows({ beforeMs: 3, afterMs: 6, graceMs: 4 }), { storeName: 'met' })
     .to('totals', strings)
   return {
-    topology: builder.build(),
+    versions: [builder.build()],
     topics: { words: 1, more: 1, totals: 1 },
     inputs: ['words', 'more'],
     record: (_topic, time, random) => record(random.pick(['a', 'b', 'c']), `${time}`, Math.max(0, 2 * time - (random.chance(0.3) ? 7 : 0))),
   }
 }
 
-const makers = { counting, windows, joined, outer }
+/** Counts words, in code that changes: first a store and a topic are added, then a store and a topic are removed. */
+const changing = (): App => {
+  const version = (topics: readonly [string, ...string[]], stores: readonly string[]): Topology => {
+    const builder = new StreamsBuilder()
+    const words = builder.stream(topics, strings).groupByKey()
+    for (const name of stores)
+      words
+        .count({ store: { name, valueSerde: Serdes.long } })
+        .toStream()
+        .to('totals')
+    return builder.build()
+  }
+  return {
+    versions: [
+      version(['words', 'more'], ['counts']),
+      version(['words', 'more', 'extra'], ['counts', 'others']),
+      version(['words', 'extra'], ['others']),
+    ],
+    topics: { words: 1, more: 1, extra: 1, totals: 1 },
+    inputs: ['words', 'more', 'extra'],
+    record: (_topic, time, random) => record(random.pick(['a', 'b', 'c']), '+', time),
+  }
+}
+
+const makers = { counting, windows, joined, outer, changing }
 export type AppName = keyof typeof makers
 export const appNames = Object.keys(makers) as readonly AppName[]
 

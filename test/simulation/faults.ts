@@ -33,9 +33,13 @@ export type CallFault = (typeof callFaults)[number]
 export const events = ['duplicate', 'tick', 'query', 'crash', 'freeze', 'jump', 'drift'] as const
 export type Event = (typeof events)[number]
 
-export type Fault = CallFault | Event
+/** What somebody does to the application while it works. */
+export const operations = ['reset', 'deploy'] as const
+export type Operation = (typeof operations)[number]
 
-const ofKafka: readonly PortCall[] = ['open', 'append', 'commit', 'abort', 'bounds', 'fetch']
+export type Fault = CallFault | Event | Operation
+
+const ofKafka: readonly PortCall[] = ['open', 'append', 'commit', 'abort', 'bounds', 'fetch', 'admin']
 const ofItem: readonly PortCall[] = ['acquire', 'ring', 'release', 'checkpoint']
 
 /** Whether this can happen to this call. */

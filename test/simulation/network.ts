@@ -1,6 +1,14 @@
 import type { MemoryKafka } from '../../src/adapters/memory/log.ts'
 import { StreamsError } from '../../src/errors.ts'
-import type { Appended, FetchedPartition, PartitionBatch, PartitionReader, TxnLog, TxnSession } from '../../src/runtime/ports.ts'
+import type {
+  Appended,
+  FetchedPartition,
+  PartitionBatch,
+  PartitionReader,
+  TopicAdmin,
+  TxnLog,
+  TxnSession,
+} from '../../src/runtime/ports.ts'
 import type { StateRow, TableBackend } from '../../src/state/backend.ts'
 import type { PortCall } from '../runtime/faults.ts'
 import type { Auditor } from './auditor.ts'
@@ -287,6 +295,13 @@ const tableOf = (world: World, process: Process): TableBackend => {
       )
       return (await Promise.all(answers)).flat()
     },
+    wipe: (space, deadlineMs) =>
+      send(
+        'wipe',
+        deadlineMs,
+        () => `${space.store} of generation ${space.gen}`,
+        () => table.wipe(space, never),
+      ),
     query: async function* (range, deadlineMs) {
       yield* await send(
         'query',
@@ -302,9 +317,26 @@ const tableOf = (world: World, process: Process): TableBackend => {
   }
 }
 
+const adminOf = (world: World, process: Process): TopicAdmin => {
+  const { admin } = world.kafka
+  const send = <T>(what: string, deadlineMs: number, apply: () => Promise<T>): Promise<T> =>
+    ask(world, process, { name: 'admin', about: () => what, deadlineMs }, apply)
+  return {
+    ...admin,
+    describe: (topics, deadlineMs) => send('describe', deadlineMs, () => admin.describe(topics, never)),
+    create: (topics, deadlineMs) => send(`create ${topics.length}`, deadlineMs, () => admin.create(topics, never)),
+    deleteRecords: (below, deadlineMs) =>
+      send(`delete ${below.map(({ topic, partition, offset }) => `${topic}/${partition}@${offset}`).join(' ')}`, deadlineMs, async () => {
+        await admin.deleteRecords(below, never)
+        for (const at of below) world.auditor.logs.purged(at)
+      }),
+  }
+}
+
 /** The ports of one process: every call is a request, whose way there and back the scheduler decides. */
 export const remotePorts = (world: World, process: Process) => ({
   txnLog: txnLogOf(world, process),
   reader: readerOf(world, process),
+  admin: adminOf(world, process),
   table: tableOf(world, process),
 })

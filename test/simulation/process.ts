@@ -4,8 +4,10 @@ import { createTaskMemory, type TaskMemory } from '../../src/runtime/task-memory
 
 /** A task of the application, and who delivers to it. */
 export interface SimulatedTask {
-  readonly plan: TaskPlan
+  readonly subTopology: string
   readonly partition: number
+  /** One per version of the application's code. */
+  readonly plans: readonly [TaskPlan, ...TaskPlan[]]
   /** Short, for the trace. */
   readonly name: string
 }
@@ -14,6 +16,8 @@ export interface SimulatedTask {
 export interface Process {
   readonly name: string
   readonly subTopology: string
+  /** Of the application's code. */
+  readonly version: number
   /** Crashed: nothing that it was told or asked reaches it any more. */
   gone: boolean
   /** Answers do not reach it; what it has sent goes on. */
@@ -22,6 +26,13 @@ export interface Process {
   running: Running | undefined
   nowMs(): number
   memoryOf(task: SimulatedTask): TaskMemory
+}
+
+/** A task as some version of the code has it. */
+export const planOf = ({ plans, name }: SimulatedTask, version: number): TaskPlan => {
+  const plan = plans[version]
+  if (!plan) throw new Error(`there is no version ${version} of ${name}`)
+  return plan
 }
 
 export interface Running {

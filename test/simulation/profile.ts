@@ -1,6 +1,6 @@
 import { type Random, randomOf } from '../conformance/fuzz/random.ts'
 import type { PortCall } from '../runtime/faults.ts'
-import { applies, type CallFault, callFaults, type Event, events, type Faults } from './faults.ts'
+import { applies, type CallFault, callFaults, type Event, events, type Faults, type Operation } from './faults.ts'
 
 /** How a run is scheduled: which of those that could go on does. */
 export type Policy = 'any' | 'oldest' | 'sticky'
@@ -32,6 +32,8 @@ export interface Profile {
   readonly recordsPerBatch: number
   /** How long a step takes. */
   readonly stepMs: number
+  /** What is done to the application in this order, somewhere on the way. */
+  readonly operations: readonly Operation[]
 }
 
 const some = <T>(random: Random, list: readonly T[]): readonly T[] => {
@@ -142,6 +144,19 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
   }),
 ]
 
+/** A version that is deployed where there is no other is none. */
+const works: readonly (readonly Operation[])[] = [
+  [],
+  [],
+  ['deploy'],
+  ['deploy'],
+  ['deploy', 'deploy'],
+  ['deploy', 'reset'],
+  ['reset', 'deploy'],
+  ['reset'],
+  ['deploy', 'reset', 'deploy', 'reset'],
+]
+
 export const profileOf = (random: Random): Profile => ({
   policy: random.pick<Policy>(['any', 'any', 'sticky', 'sticky', 'oldest']),
   callFaults: some(random, callFaults),
@@ -163,10 +178,11 @@ export const profileOf = (random: Random): Profile => ({
   recordsPerBatch: random.between(1, 4),
   stepMs: random.pick([1, 1, 1, 30, 300]),
   ...random.pick(themes)(random),
+  operations: random.pick(works),
 })
 
 /** Without any fault and any event: what is left is who goes first. */
-export const calm = (profile: Profile): Profile => ({ ...profile, perCall: 0, perStep: 0, faultsMax: 0 })
+export const calm = (profile: Profile): Profile => ({ ...profile, perCall: 0, perStep: 0, faultsMax: 0, operations: [] })
 
 export const randomFaults = (random: Random, profile: Profile): Faults => ({
   at: ({ call }) => {
@@ -182,4 +198,5 @@ export const streams = (seed: string) => ({
   schedule: randomOf(`${seed} schedule`),
   faults: randomOf(`${seed} faults`),
   input: randomOf(`${seed} input`),
+  operations: randomOf(`${seed} operations`),
 })

@@ -2,13 +2,16 @@ import { createMemoryKafka, type MemoryKafka } from '../../src/adapters/memory/l
 import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import type { Marker } from '../../src/adapters/memory/transactions.ts'
 import type { InvocationPorts } from '../../src/runtime/invocation-request.ts'
-import { planOf } from '../../src/runtime/plan.ts'
+import { planOf, type TaskPlan } from '../../src/runtime/plan.ts'
+import type { ResetPorts } from '../../src/runtime/reset-plan.ts'
 import type { TableBackend } from '../../src/state/backend.ts'
+import type { Topology } from '../../src/topology/topology.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
 import { type AppName, applicationId, appNamed } from './apps.ts'
 import { Auditor, type Violation } from './auditor.ts'
 import type { Event, Fault, Faults } from './faults.ts'
 import { type Request, remotePorts, type World } from './network.ts'
+import { Operations } from './operations.ts'
 import { memories, type Process, type SimulatedTask } from './process.ts'
 import { type Profile, profileOf, randomFaults, streams } from './profile.ts'
 import { Requests } from './requests.ts'
@@ -68,6 +71,7 @@ class Simulation implements World {
   readonly #schedule: Schedule
   readonly #requests: Requests
   readonly #triggers: Triggers
+  readonly #operations: Operations
   #calls = 0
   #tokens = 0
   #records = 0
@@ -75,8 +79,8 @@ class Simulation implements World {
   #callsAtCommit = 0
 
   constructor(options: RunOptions) {
-    const { profile, schedule, faults, input } = streams(`${options.app} ${options.seed}`)
-    const { topology, topics } = appNamed(options.app)
+    const { profile, schedule, faults, input, operations } = streams(`${options.app} ${options.seed}`)
+    const { versions, topics } = appNamed(options.app)
     this.#app = options.app
     this.#profile = options.profile ?? profileOf(profile)
     this.#choices = schedule
@@ -85,11 +89,11 @@ class Simulation implements World {
     this.rowsPerPut = this.#profile.rowsPerPut
     this.fetchesApart = this.#profile.fetchesApart
     const external = new Map(Object.entries(topics))
-    this.#partitions = new Map([...external, ...topology.partitionCounts(applicationId, external)])
-    this.#tasks = topology.subTopologies.flatMap((sub, index) => {
-      const plan = planOf(topology, applicationId, sub)
-      const count = Math.max(...[...plan.sources.keys()].map((topic) => this.#countOf(topic)))
-      return Array.from({ length: count }, (_, partition) => ({ plan, partition, name: `${'ABC'[index]}/${partition}` }))
+    this.#partitions = new Map([...external, ...versions.flatMap((it) => [...it.partitionCounts(applicationId, external)])])
+    this.#tasks = versions[0].subTopologies.flatMap(({ name: subTopology }, index) => {
+      const plans = plansOf(versions, subTopology)
+      const count = Math.max(...[...plans[0].sources.keys()].map((topic) => this.#countOf(topic)))
+      return Array.from({ length: count }, (_, partition) => ({ subTopology, plans, partition, name: `${'ABC'[index]}/${partition}` }))
     })
     this.#schedule = new Schedule(this.#profile, this.#choices)
     const now = (): number => this.#schedule.nowMs
@@ -112,8 +116,15 @@ class Simulation implements World {
       crash: (process) => this.#replace(process),
       happen: (event, near) => this.#happen(event, near),
     })
-    for (const [index, sub] of topology.subTopologies.entries())
-      for (let i = 1; i <= this.#profile.processes; i++) this.#processes.push(this.#process(`${'ABC'[index]}${i}`, sub.name))
+    this.#addProcesses()
+    this.#operations = new Operations({
+      ...{ planned: this.#profile.operations, versions, schedule: this.#schedule, choices: operations, auditor: this.auditor },
+      portsOf: (process) => this.#portsOf(process),
+      operator: (name) => this.#outsider(name),
+      added: () => this.#addProcesses(),
+      retired: () => this.#retire(),
+      count: (operation) => this.#requests.injected.set(operation, (this.#requests.injected.get(operation) ?? 0) + 1),
+    })
     this.#triggers = new Triggers({
       portsOf: (process) => this.#portsOf(process),
       schedule: this.#schedule,
@@ -186,6 +197,7 @@ class Simulation implements World {
   /** Nothing fails any more, and the sweeper comes by: all must come to its end. */
   async #rest(): Promise<void> {
     this.#schedule.calm = true
+    this.#operations.retire()
     this.#callsAtCommit = this.#calls
     for (const process of [...this.#processes, ...this.#readers]) {
       process.frozen = false
@@ -194,7 +206,7 @@ class Simulation implements World {
     this.#schedule.tell('', () => 'no more faults')
     for (let sweeps = 0; !this.auditor.violation; ) {
       if (!this.#schedule.next(this.#alternatives())) {
-        if (this.auditor.leftToDo().length === 0) return this.auditor.atRest()
+        if (this.auditor.leftToDo().length === 0 && !this.#operations.isPending) return this.auditor.atRest()
         sweeps++
         if (sweeps > irregularSweeps && this.auditor.isTold())
           return this.auditor.fail('L1', `${irregularSweeps} sweeps, and ${this.auditor.leftToDo().join(', ')}`)
@@ -213,6 +225,7 @@ class Simulation implements World {
     const { delivery } = this.#triggers
     const frozen = [...this.#processes, ...this.#readers].filter((process) => process.frozen && !process.gone)
     return [
+      ...this.#operations.alternatives,
       ...(delivery ? [{ weight: sources, run: delivery }] : []),
       ...(frozen.length > 0 ? [{ weight: thaw, run: () => this.#thaw(this.#choices.pick(frozen)) }] : []),
     ]
@@ -222,6 +235,7 @@ class Simulation implements World {
     this.#schedule.step++
     this.#schedule.nowMs += this.#schedule.calm ? 1 : this.#profile.stepMs
     await drained()
+    this.#operations.stepped()
     if (this.auditor.commits > this.#commits) {
       this.#commits = this.auditor.commits
       this.#callsAtCommit = this.#calls
@@ -237,6 +251,7 @@ class Simulation implements World {
     const process: Process = {
       name,
       subTopology,
+      version: this.auditor.deployed,
       ...{ gone: false, frozen: false, driftMs: 0, running: undefined },
       memoryOf: memories(),
       nowMs,
@@ -244,7 +259,30 @@ class Simulation implements World {
     return process
   }
 
-  #portsOf(process: Process): InvocationPorts {
+  #addProcesses(): void {
+    const { deployed } = this.auditor
+    for (const [index, subTopology] of [...new Set(this.#tasks.map((task) => task.subTopology))].entries())
+      for (let i = 1; i <= this.#profile.processes; i++)
+        this.#processes.push(this.#process(`${'ABC'[index]}${deployed === 0 ? '' : `v${deployed}.`}${i}`, subTopology))
+  }
+
+  /** Processes of older code are ended where they stand. */
+  #retire(): void {
+    const { deployed } = this.auditor
+    for (const process of this.#processes.filter(({ version }) => version < deployed)) {
+      this.#processes.splice(this.#processes.indexOf(process), 1)
+      this.#requests.crash(process)
+    }
+  }
+
+  /** Somebody who runs no invocations. */
+  #outsider(name: string): Process {
+    const process = this.#process(name, '')
+    this.#readers.push(process)
+    return process
+  }
+
+  #portsOf(process: Process): InvocationPorts & ResetPorts {
     return {
       ...remotePorts(this, process),
       clock: { nowMs: process.nowMs },
@@ -256,8 +294,9 @@ class Simulation implements World {
 
   /** A new process, which knows nothing, in the place of one that has crashed. */
   #replace(process: Process): void {
-    if (this.#readers.includes(process)) return
-    this.#processes[this.#processes.indexOf(process)] = this.#process(`${process.name}'`, process.subTopology)
+    this.#operations.died(process)
+    const at = this.#processes.indexOf(process)
+    if (at >= 0) this.#processes[at] = this.#process(`${process.name}'`, process.subTopology)
   }
 
   #thaw(process: Process): void {
@@ -284,9 +323,7 @@ class Simulation implements World {
     if (event === 'duplicate') this.#triggers.duplicate(this.#faultChoices, task)
     else if (event === 'tick') this.#triggers.tick(task ?? this.#faultChoices.pick(this.#tasks))
     else if (event === 'query') {
-      const reader = this.#process(`Q${this.#readers.length + 1}`, '')
-      this.#readers.push(reader)
-      this.#triggers.query(task ?? this.#faultChoices.pick(this.#tasks), reader)
+      this.#triggers.query(task ?? this.#faultChoices.pick(this.#tasks), this.#outsider(`Q${this.#readers.length + 1}`))
     } else if (event === 'jump') {
       const ms = this.#faultChoices.pick([3_000, 30_000, 75_000, 200_000])
       this.#schedule.nowMs += ms
@@ -332,6 +369,17 @@ class Simulation implements World {
   }
 
   #endOf(topic: string, partition: number): number {
-    return this.kafka.read({ topic, partition, offset: 0, bytesMax: 0 }).highWatermark
+    return this.auditor.logs.read({ topic, partition }).highWatermark
   }
+}
+
+/** Of a sub-topology that all versions have. */
+const plansOf = (versions: readonly [Topology, ...Topology[]], name: string): readonly [TaskPlan, ...TaskPlan[]] => {
+  const of = (topology: Topology): TaskPlan => {
+    const sub = topology.subTopologies.find((it) => it.name === name)
+    if (!sub) throw new Error(`a version has no sub-topology ${name}`)
+    return planOf(topology, applicationId, sub)
+  }
+  const [first, ...rest] = versions
+  return [of(first), ...rest.map(of)]
 }

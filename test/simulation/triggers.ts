@@ -6,7 +6,7 @@ import { needsTick } from '../../src/runtime/sweep.ts'
 import type { TableBackend } from '../../src/state/backend.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
 import type { Auditor } from './auditor.ts'
-import type { Process, SimulatedTask } from './process.ts'
+import { type Process, planOf, type Running, type SimulatedTask } from './process.ts'
 import type { Profile } from './profile.ts'
 import type { Schedule } from './schedule.ts'
 import { brief } from './trace.ts'
@@ -16,6 +16,8 @@ interface Source {
   readonly task: SimulatedTask
   readonly topic: string
   acknowledged: number
+  /** It was refused, and tries again later. */
+  notBeforeMs: number
 }
 
 export interface TriggersOptions {
@@ -28,7 +30,6 @@ export interface TriggersOptions {
   readonly partitions: ReadonlyMap<string, number>
   /** The processes that there are now. */
   readonly processes: readonly Process[]
-  portsOf(process: Process): InvocationPorts
   portsOf(process: Process): InvocationPorts
   endOf(topic: string, partition: number): number
   /** Whether anything went wrong so far that an invocation may fail of. */
@@ -44,18 +45,21 @@ export class Triggers {
   constructor(options: TriggersOptions) {
     this.#options = options
     this.#sources = options.tasks.flatMap((task) =>
-      [...task.plan.sources.keys()]
+      [...new Set(task.plans.flatMap((plan) => [...plan.sources.keys()]))]
         .filter((topic) => task.partition < (options.partitions.get(topic) ?? 0))
-        .map((topic) => ({ task, topic, acknowledged: 0 })),
+        .map((topic) => ({ task, topic, acknowledged: 0, notBeforeMs: 0 })),
     )
   }
 
   /** Starts what an event source has to deliver now, if there is something and a process for it. */
   get delivery(): (() => void) | undefined {
-    const { choices, endOf } = this.#options
+    const { choices, endOf, schedule } = this.#options
     const due = this.#sources.filter(
-      ({ task, topic, acknowledged }) =>
-        endOf(topic, task.partition) > acknowledged && !this.#isDelivering(task, topic) && this.#free(task).length > 0,
+      ({ task, topic, acknowledged, notBeforeMs }) =>
+        notBeforeMs <= schedule.nowMs &&
+        endOf(topic, task.partition) > acknowledged &&
+        !this.#isDelivering(task, topic) &&
+        this.#free(task, topic).length > 0,
     )
     if (due.length === 0) return undefined
     return () => this.#deliver(choices.pick(due))
@@ -76,9 +80,16 @@ export class Triggers {
   /** Somebody outside reads rows of several keys, while whatever goes on goes on. */
   query(task: SimulatedTask, reader: Process): void {
     const { auditor, schedule, portsOf } = this.#options
-    const keys = auditor.keysOf(task)
+    const { version } = reader
+    const keys = auditor.keysOf(task, version)
     schedule.tell(reader.name, () => `--> ${task.name}: query`)
-    readSnapshot({ ports: portsOf(reader), plan: task.plan, partition: task.partition, keys, deadlineMs: reader.nowMs() + 60_000 }).then(
+    readSnapshot({
+      ports: portsOf(reader),
+      plan: planOf(task, version),
+      partition: task.partition,
+      keys,
+      deadlineMs: reader.nowMs() + 60_000,
+    }).then(
       (snapshot) => {
         schedule.tell(reader.name, () => `<-- ${task.name}: of transaction ${snapshot.seq}`)
         auditor.queried(task, keys, snapshot)
@@ -94,7 +105,7 @@ export class Triggers {
   async sweep(): Promise<void> {
     const { tasks, table, schedule } = this.#options
     for (const task of tasks) {
-      const item = await table.readTask({ subTopology: task.plan.subTopology, partition: task.partition }, schedule.nowMs)
+      const item = await table.readTask(task, schedule.nowMs)
       if (needsTick(item, { nowMs: schedule.nowMs, partition: task.partition })) this.tick(task)
     }
   }
@@ -106,8 +117,15 @@ export class Triggers {
     )
   }
 
-  #free({ plan }: SimulatedTask): readonly Process[] {
-    return this.#options.processes.filter((it) => it.subTopology === plan.subTopology && !it.running && !it.frozen)
+  /** Who could run an invocation now: of code that reads the topic. */
+  #free(task: SimulatedTask, topic?: string): readonly Process[] {
+    return this.#options.processes.filter(
+      (it) =>
+        it.subTopology === task.subTopology &&
+        !it.running &&
+        !it.frozen &&
+        (topic === undefined || planOf(task, it.version).sources.has(topic)),
+    )
   }
 
   #deliver({ task, topic, acknowledged }: Source): void {
@@ -119,7 +137,7 @@ export class Triggers {
 
   #start(task: SimulatedTask, trigger: Trigger): void {
     const { profile, choices, schedule, portsOf } = this.#options
-    const free = this.#free(task)
+    const free = this.#free(task, trigger.kind === 'delivery' ? trigger.topic : undefined)
     if (free.length === 0) return
     const process = choices.pick(free)
     process.running = { task, trigger }
@@ -128,7 +146,7 @@ export class Triggers {
     const forMs = trigger.kind === 'tick' ? Math.min(60_000, profile.invocationMs) : profile.invocationMs
     runInvocation({
       ports: portsOf(process),
-      plan: task.plan,
+      plan: planOf(task, process.version),
       partition: task.partition,
       trigger,
       deadlineMs: process.nowMs() + forMs,
@@ -136,15 +154,11 @@ export class Triggers {
       chunkBytesMax: profile.chunkBytesMax,
     }).then(
       (outcome) => process.gone || this.#succeeded(process, { task, trigger }, outcome),
-      (error: unknown) => process.gone || this.#failed(process, task, error),
+      (error: unknown) => process.gone || this.#failed(process, { task, trigger }, error),
     )
   }
 
-  #succeeded(
-    process: Process,
-    { task, trigger }: { readonly task: SimulatedTask; readonly trigger: Trigger },
-    { result, seq, positions }: InvocationOutcome,
-  ): void {
+  #succeeded(process: Process, { task, trigger }: Running, { result, seq, positions }: InvocationOutcome): void {
     process.running = undefined
     this.#options.schedule.tell(process.name, () => `<-- ${task.name}: ${result}, seq ${seq} ${JSON.stringify(positions)}`)
     if (trigger.kind === 'tick') return
@@ -153,11 +167,16 @@ export class Triggers {
     this.#options.auditor.acknowledged(task, trigger)
   }
 
-  #failed(process: Process, task: SimulatedTask, error: unknown): void {
+  #failed(process: Process, { task, trigger }: Running, error: unknown): void {
     const { schedule, auditor, wasTroubled } = this.#options
     process.running = undefined
     schedule.tell(process.name, () => `<-- ${task.name}: failed, ${brief(error)}`)
     if (isStreamsError(error) && error.retryable && wasTroubled()) return
+    if (isStreamsError(error, 'TOPOLOGY_MISMATCH') && auditor.isOther(task, process.version)) {
+      const source = this.#sources.find((it) => it.task === task && trigger.kind === 'delivery' && it.topic === trigger.topic)
+      if (source) source.notBeforeMs = schedule.nowMs + 60_000
+      return
+    }
     auditor.fail('L1', `an invocation of ${task.name} failed with ${error instanceof Error ? error.stack : String(error)}`)
   }
 }

@@ -116,6 +116,8 @@ const pause = (request: ResetRequest, task: ResetTask, { gen, tell }: { readonly
 
 const rewind = (request: ResetRequest, task: ResetTask, tell: Tell): Promise<Positions> =>
   commit(request, task, async (facts) => {
+    // an earlier run was not dead yet when this one began: it has resumed, and the new generation has rows
+    if (!facts.paused) return { positions: facts.positions, bells: {} }
     const positions = await targetsOf(request, facts)
     tell({ step: 'rewind', task, seq: facts.seq + 1, positions })
     const next = recordOf({ ...facts, positions }, { gen: facts.gen, paused: true })

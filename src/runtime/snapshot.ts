@@ -51,8 +51,13 @@ const fromTable = async (request: SnapshotRequest): Promise<Snapshot | 'behind' 
   const { seq, gen } = checkpoint
   if (seq < (request.atLeast ?? 0) || (seq > 0 && unnamedStores(request.plan, checkpoint).length > 0)) return 'behind'
   const rows = await rowsIn(request, gen)
-  return rows.every((row) => row === undefined || row.seq <= seq) ? { seq, gen, rows: rows.map(living) } : undefined
+  if (!rows.every((row) => row === undefined || row.seq <= seq) || (await isWiped(request, gen, rows))) return undefined
+  return { seq, gen, rows: rows.map(living) }
 }
+
+/** A reset deletes the rows of older generations: what is not there may have been, unless its generation still counts afterwards. */
+const isWiped = async (request: SnapshotRequest, gen: number, rows: readonly (StateRow | undefined)[]): Promise<boolean> =>
+  rows.includes(undefined) && (await checkpointOf(request)).gen > gen
 
 const fromLog = async (request: SnapshotRequest): Promise<Snapshot> => {
   const { ports, plan, partition, deadlineMs, atLeast = 0 } = request
@@ -62,7 +67,8 @@ const fromLog = async (request: SnapshotRequest): Promise<Snapshot> => {
     if (log && log.commit.seq >= atLeast) {
       const rows = await rowsIn(request, log.commit.gen)
       // what was written in between is of no single transaction
-      if (rows.every((row) => row === undefined || row.seq <= log.commit.seq)) return overlaid(request, log, rows)
+      if (rows.every((row) => row === undefined || row.seq <= log.commit.seq) && !(await isWiped(request, log.commit.gen, rows)))
+        return overlaid(request, log, rows)
     }
     if (ports.clock.nowMs() >= untilMs)
       throw new StreamsError('DEADLINE_EXCEEDED', `No state of task ${nameOf(plan, partition)} that is of one transaction could be read`, {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { runReset, skipLost } from '../../src/runtime/reset.ts'
+import { readSnapshot } from '../../src/runtime/snapshot.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { countsOf, resetScene } from './reset-scene.ts'
 import { strings } from './scene.ts'
@@ -62,6 +63,61 @@ describe('a reset of an application that goes on working', { timeout: 60_000 }, 
     }
     expect(resets).toBe(calls.length)
   })
+})
+
+describe('a reset that is finished by another run, which was not dead yet,', () => {
+  it('rewinds nothing that has been resumed, and worked on, since it looked', async () => {
+    const it = await resetScene(lines, { partitions: 1 })
+    await it.settle()
+    let commits = 0
+    const dying = it.request({}, (call, run) => {
+      if (call === 'session.commit' && ++commits === 5) throw new Error('died')
+      return run()
+    })
+    await expect(runReset(dying)).rejects.toThrow('died')
+    let overtaken = false
+    const late = it.request({}, async (call, run) => {
+      if (call === 'table.acquire' && !overtaken) {
+        overtaken = true
+        expect(await runReset(it.request())).toMatchObject({ state: 'unfinished' })
+        await it.settle()
+      }
+      return run()
+    })
+    expect(await runReset(late)).toMatchObject({ state: 'unfinished' })
+    expect(overtaken).toBe(true)
+    await it.settle()
+    expect({ rows: await it.rows(1), fold: await it.fold(1), old: await it.rows(0) }).toEqual({
+      ...{ rows: countsOf(lines), fold: countsOf(lines), old: {} },
+    })
+    expect(await it.commits('lines')).toEqual([
+      ...['gen 0 seq 1 lines@3', 'gen 1 seq 2 paused lines@3', 'gen 1 seq 3 paused lines@0'],
+      // of the run that finished it
+      ...['gen 1 seq 4 paused lines@0', 'gen 1 seq 5 lines@0', 'gen 1 seq 6 lines@3'],
+    ])
+  })
+})
+
+it('a query whose rows a reset deletes while it reads them is of the new generation', async () => {
+  const it = await resetScene(lines, { partitions: 1 })
+  await it.settle()
+  const [, count] = it.tasks
+  if (!count) throw new Error('there are two tasks')
+  let resets = 0
+  const table = {
+    ...it.table,
+    get: async (...args: Parameters<typeof it.table.get>) => {
+      if (resets++ === 0) {
+        await runReset(it.request({ to: { kind: 'latest' } }))
+        await it.settle()
+      }
+      return it.table.get(...args)
+    },
+  }
+  const keys = [{ store: 'counts', key: Buffer.from('a') }]
+  const { plan, partition } = count
+  const request = { ports: { ...it.ports, table }, plan, partition, keys, deadlineMs: it.clock.nowMs + 60_000 }
+  expect(await readSnapshot(request)).toMatchObject({ gen: 1, rows: [undefined] })
 })
 
 describe('a reset of what was lost', () => {

@@ -69,8 +69,8 @@ export const logMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/snapshot.ts',
-        find: 'if (rows.every((row) => row === undefined || row.seq <= log.commit.seq)) return',
-        replace: 'if (rows !== undefined) return',
+        find: 'if (rows.every((row) => row === undefined || row.seq <= log.commit.seq) && ',
+        replace: 'if (',
       },
     ],
   },

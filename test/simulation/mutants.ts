@@ -296,7 +296,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'R24, newer rows',
     without: 'a query takes rows that are newer than the checkpoint',
-    patches: [{ file: snapshot, find: 'rows.every((row) => row === undefined || row.seq <= seq) ?', replace: 'rows !== undefined ?' }],
+    patches: [{ file: snapshot, find: '!rows.every((row) => row === undefined || row.seq <= seq) || ', replace: '' }],
   },
   {
     rule: 'R24, order',
@@ -304,8 +304,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: snapshot,
-        find: '  const { seq, gen } = await checkpointOf(request)\n',
-        replace: '  const rows = await rowsIn(request, 0)\n  const { seq, gen } = await checkpointOf(request)\n',
+        find: '  const checkpoint = await checkpointOf(request)\n',
+        replace: '  const rows = await rowsIn(request, 0)\n  const checkpoint = await checkpointOf(request)\n',
       },
       { file: snapshot, find: "return 'behind'\n  const rows = await rowsIn(request, gen)\n", replace: "return 'behind'\n" },
     ],

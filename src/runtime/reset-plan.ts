@@ -147,13 +147,17 @@ export const factsOf = async (ports: ResetPorts, task: ResetTask, { fenced = fal
     gen: Math.max(gen, known?.gen ?? 0, logged.gen),
     paused: commit?.paused ?? false,
     commit: isLost ? undefined : commit,
-    positions: { ...commit?.positions, ...(known !== undefined && known.seq >= seq ? positionsIn(known, task) : {}) },
+    positions: {
+      ...positionsIn({ ...commit?.parked, ...commit?.positions }, task),
+      ...(known !== undefined && known.seq >= seq ? positionsIn(known.positions, task) : {}),
+    },
     lease: item?.lease,
     checkpoint: known,
   }
 }
 
-const positionsIn = ({ positions }: Checkpoint, { plan }: ResetTask): Readonly<Record<string, number>> =>
+/** Of this code's sources, whoever committed. */
+const positionsIn = (positions: Readonly<Record<string, number>>, { plan }: ResetTask): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(positions).filter(([topic]) => plan.sources.has(topic)))
 
 /** Without a commit record the numbers go on after the highest that anything has. */

@@ -3,6 +3,7 @@ import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { runInvocation } from '../../src/runtime/invocation.ts'
 import type { Trigger } from '../../src/runtime/invocation-request.ts'
 import { planOf } from '../../src/runtime/plan.ts'
+import { runReset } from '../../src/runtime/reset.ts'
 import { readSnapshot } from '../../src/runtime/snapshot.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
@@ -225,6 +226,22 @@ describe('code that checkpoints what other code has committed before it died', (
     const plan = planFor(all)
     const { seq, rows } = await readSnapshot({ ports: it.ports, plan, partition: 0, keys, deadlineMs: it.clock.nowMs + 60_000 })
     expect({ seq, rows: rows.map((row) => numberOf(row?.value ?? null)) }).toEqual({ seq: 2, rows: [2, 2] })
+  })
+})
+
+describe('a reset to where the tasks are', () => {
+  it('finds the position of a topic that was away for a while', async () => {
+    const it = await deployments()
+    const both = await it.deploy({ more: ['more'] })
+    for (const [topic, of] of [['more', { more: ['more'] }] as const, ['words', {}] as const]) {
+      it.feed(topic, record('m', 'x', { timestamp: it.clock.nowMs }))
+      await expect(runInvocationOf(it, of)).rejects.toThrow(died)
+      it.clock.nowMs += 2 * minute
+    }
+    const ports = { ...it.kafka, ...it.ports }
+    await runReset({ ports, topology: version({ more: ['more'] }), applicationId, to: { kind: 'current' } })
+    expect((await it.commits()).at(-1)).toMatchObject({ gen: 1, paused: false, positions: { words: 1, more: 1 } })
+    expect(await both(['m'], 'more')).toEqual(['m=1'])
   })
 })
 

@@ -65,9 +65,9 @@ export class Auditor {
     return this.#of(task).item
   }
 
-  /** Whether the last commit is of other code than this version. */
-  isOther(task: SimulatedTask, version: number): boolean {
-    return this.#of(task).version !== version
+  /** Whether other code than this version has ever committed. */
+  hasOther(task: SimulatedTask, version: number): boolean {
+    return this.#of(task).commits.some(({ topology }) => topology !== planOf(task, version).fingerprint)
   }
 
   seqOf(task: SimulatedTask): number {

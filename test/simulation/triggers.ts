@@ -172,7 +172,7 @@ export class Triggers {
     process.running = undefined
     schedule.tell(process.name, () => `<-- ${task.name}: failed, ${brief(error)}`)
     if (isStreamsError(error) && error.retryable && wasTroubled()) return
-    if (isStreamsError(error, 'TOPOLOGY_MISMATCH') && auditor.isOther(task, process.version)) {
+    if (isStreamsError(error, 'TOPOLOGY_MISMATCH') && auditor.hasOther(task, process.version)) {
       const source = this.#sources.find((it) => it.task === task && trigger.kind === 'delivery' && it.topic === trigger.topic)
       if (source) source.notBeforeMs = schedule.nowMs + 60_000
       return

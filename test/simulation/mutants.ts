@@ -1,6 +1,7 @@
 import { logMutants } from './log-mutants.ts'
 import type { Mutant, NotApplicable } from './mutant.ts'
 import type { Patch } from './mutation.ts'
+import { operationMutants } from './operation-mutants.ts'
 
 const heldTask = 'src/runtime/held-task.ts'
 const chunks = 'src/runtime/chunks.ts'
@@ -350,10 +351,10 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   ...logMutants,
+  ...operationMutants,
 ]
 
 const deferred = 'option A (deferred flush) is not built: every invocation flushes before it gives the lease back'
-const reset = 'no reset runs in the simulation: test/runtime/reset*.test.ts have the facts'
 
 export const notApplicable: readonly NotApplicable[] = [
   {
@@ -366,9 +367,5 @@ export const notApplicable: readonly NotApplicable[] = [
     why: 'no state is read before SYNC has ended: rows are read by a task that is built from what SYNC answers. A task from before is R19',
   },
   { rule: 'R30', why: 'option F (the payload instead of a Fetch) is not built: input is always read from the committed position' },
-  { rule: 'R31', why: reset },
-  { rule: 'R32', why: reset },
-  { rule: 'R33', why: reset },
   { rule: 'R34', why: deferred },
-  { rule: 'R37', why: reset },
 ]

@@ -101,6 +101,20 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     stepMs: 1,
     processes: 2,
   }),
+  // resets whose runs die, while what they have sent is still on its way
+  (random) => ({
+    policy: random.pick<Policy>(['any', 'sticky']),
+    callFaults: ['crash, request late', 'crash after'],
+    at: { 'crash, request late': ['commit', 'append', 'release'], 'crash after': ['commit', 'append'] },
+    events: ['query', 'duplicate'],
+    perCall: 0.15,
+    perStep: 0.03,
+    faultsMax: 16,
+    lateRequests: random.pick([0.05, 0.3]),
+    invocationMs: 900_000,
+    stepMs: 1,
+    operations: ['reset', 'reset'],
+  }),
   // queries while transactions end and rows are written
   (random) => ({
     policy: random.pick<Policy>(['any', 'sticky']),
@@ -157,7 +171,7 @@ const works: readonly (readonly Operation[])[] = [
   ['deploy', 'reset', 'deploy', 'reset'],
 ]
 
-export const profileOf = (random: Random): Profile => ({
+const ordinary = (random: Random): Omit<Profile, 'operations'> => ({
   policy: random.pick<Policy>(['any', 'any', 'sticky', 'sticky', 'oldest']),
   callFaults: some(random, callFaults),
   events: some(random, events),
@@ -177,9 +191,12 @@ export const profileOf = (random: Random): Profile => ({
   batches: random.between(2, 7),
   recordsPerBatch: random.between(1, 4),
   stepMs: random.pick([1, 1, 1, 30, 300]),
-  ...random.pick(themes)(random),
-  operations: random.pick(works),
 })
+
+export const profileOf = (random: Random): Profile => {
+  const profile = { ...ordinary(random), ...random.pick(themes)(random) }
+  return { operations: random.pick(works), ...profile }
+}
 
 /** Without any fault and any event: what is left is who goes first. */
 export const calm = (profile: Profile): Profile => ({ ...profile, perCall: 0, perStep: 0, faultsMax: 0, operations: [] })

@@ -86,7 +86,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
         reaches: commit.logEnds?.[topic],
         expires: expires(plan, store),
       })
-      checkReached(request, topic, read.end, commit)
+      checkReached(request, topic, read, commit)
       return { store, topic, end: read.end, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
     }),
   )
@@ -145,6 +145,14 @@ const expires = ({ stores }: TaskPlan, name: string): boolean => {
   return store.retentionMs !== undefined || (store.logging['cleanup.policy'] ?? '').includes('delete')
 }
 
+interface ReadLog {
+  readonly records: readonly FetchedRecord[]
+  readonly end: number
+  /** The end, or further on, as the answers told while it was read. */
+  readonly reached: number
+  readonly listed: Readonly<Record<string, number>>
+}
+
 /**
  * Everything committed since an offset (default: the start), and `last` records before it, up to the high watermark that
  * ListOffsets tells now or below `until`. LOG_TRUNCATED where the log does not reach from the one to the other, unless its records expire.
@@ -169,7 +177,7 @@ const readLog = async (
     /** Other topics of the log, which must reach as far: one that was deleted and made again does not. */
     readonly beside?: readonly (readonly [topic: string, end: number])[]
   },
-): Promise<{ readonly records: readonly FetchedRecord[]; readonly end: number; readonly listed: Readonly<Record<string, number>> }> => {
+): Promise<ReadLog> => {
   const { reader, partition, deadlineMs } = request
   const read = async (from: number): Promise<FetchedPartition | undefined> =>
     (await reader.fetch([{ topic, partition, offset: from, bytesMax }], { waitMs: 100, deadlineMs }))[0]
@@ -185,6 +193,7 @@ const readLog = async (
     })
   }
   const records: FetchedRecord[] = []
+  let reached = end
   let offset = Math.max(start, since === undefined ? start : since - last)
   while (offset < end) {
     // asked together with the bounds, it may end before them
@@ -194,9 +203,10 @@ const readLog = async (
     for (const record of answer.records) if (record.offset < end) records.push(record)
     if (answer.highWatermark >= end && answer.lastStableOffset < end) throw fenced(`a transaction is open on ${topic}/${partition}`)
     offset = answer.nextOffset
+    reached = Math.max(reached, answer.highWatermark)
   }
   const listed = [bounds, ...others].flatMap((it) => (it ? [[it.topic, it.highWatermark] as const] : []))
-  return { records, end, listed: Object.fromEntries(listed) }
+  return { records, end, reached, listed: Object.fromEntries(listed) }
 }
 
 /** How often a broker is asked again that tells an end before the one that is known, a tenth of a second apart. */
@@ -225,10 +235,10 @@ const outside = (error: unknown): undefined => {
   if (!isStreamsError(error, 'LOG_TRUNCATED')) throw error
 }
 
-/** What a commit wrote to a changelog is there for whoever fenced its writer. */
-const checkReached = ({ partition, unfenced }: SyncRequest, topic: string, end: number, { logEnds }: CommitRecord): void => {
+/** What a commit wrote to a changelog is there for whoever fenced its writer; who was fenced since may see it come while it looks. */
+const checkReached = ({ partition, unfenced }: SyncRequest, topic: string, { end, reached }: ReadLog, { logEnds }: CommitRecord): void => {
   const known = logEnds?.[topic] ?? 0
-  if (end < known && unfenced) throw fenced(`${topic}/${partition} is not readable up to ${known} yet`)
+  if (end < known && (unfenced || reached >= known)) throw fenced(`${topic}/${partition} is not readable up to ${known} yet`)
   checkEnd(`${topic}/${partition}`, end, known, "last commit's")
 }
 

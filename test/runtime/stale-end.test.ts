@@ -103,3 +103,22 @@ it('of a changelog that other transactions were begun on, and given up, the end 
   // change and marker of the one that was given up, and of the one that was not
   expect({ before, told: last?.logEnds, end: await it.end(changelog) }).toEqual({ before: 2, told: { [changelog]: 6 }, end: 6 })
 })
+
+it('a changelog whose end is told too low until it is read is read again: nothing of it is lost', async () => {
+  const it = await scene()
+  it.feed('words', record('a'))
+  await expect(it.run({ around: dies('before', 'put') })).rejects.toThrow(died)
+  let left = 31
+  const reader: PartitionReader = {
+    ...it.ports.reader,
+    bounds: async (partitions, deadlineMs) => {
+      const answers = await it.ports.reader.bounds(partitions, deadlineMs)
+      return answers.map((answer) => (answer.topic === 'app-counts-changelog' && left-- > 0 ? { ...answer, highWatermark: 1 } : answer))
+    },
+  }
+  const request = { ports: { ...it.ports, reader }, plan: it.plan, partition: 0, deadlineMs: it.clock.nowMs + 60_000 }
+  const trigger = { kind: 'delivery', topic: 'words', target: 1 } as const
+  expect(await runInvocation({ ...request, trigger, memory: createTaskMemory() })).toMatchObject({ result: 'done', seq: 1, rowsWritten: 1 })
+  expect(left).toBeLessThan(0)
+  expect(await it.rows()).toEqual({ a: row(1, 1) })
+})

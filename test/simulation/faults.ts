@@ -26,6 +26,8 @@ export const callFaults = [
   'freeze after',
   // the broker that answers has only just become the leader, and knows of less than there is
   'behind',
+  // the broker that answers stood still, and does not know yet that it leads no more: it tells an old end of the log
+  'stale',
 ] as const
 export type CallFault = (typeof callFaults)[number]
 
@@ -45,6 +47,7 @@ const ofItem: readonly PortCall[] = ['acquire', 'ring', 'release', 'checkpoint']
 /** Whether this can happen to this call. */
 export const applies = (fault: CallFault, call: PortCall): boolean => {
   if (fault === 'behind') return call === 'fetch'
+  if (fault === 'stale') return call === 'bounds'
   if (fault === 'done but refused') return call === 'commit' || call === 'append'
   // clients repeat what is safe to repeat, and nothing of a transaction
   if (fault === 'sent twice') return ofItem.includes(call) || call === 'put' || call === 'open'

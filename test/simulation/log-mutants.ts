@@ -17,6 +17,25 @@ const lateMarkers: Patch = {
 
 const olderCommit: Patch = { file: logSync, find: 'if (checkpoint && (commit.seq < checkpoint.seq || ', replace: 'if (checkpoint && (' }
 
+const earlyEnds: readonly Patch[] = [
+  {
+    file: logSync,
+    find: '  const log = await readLog(request, plan.commitTopic, {',
+    replace:
+      '  const early = new Map((await request.reader.bounds([...plan.changelogs.values()].map((topic) => ({ topic, partition })), request.deadlineMs)).map((it) => [it.topic, it.highWatermark]))\n  const log = await readLog(request, plan.commitTopic, {',
+  },
+  {
+    file: logSync,
+    find: 'since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic],',
+    replace: 'since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic], until: early.get(topic) ?? 0,',
+  },
+]
+
+const tolds: readonly Patch[] = [
+  { file: logSync, find: '        reaches: commit.logEnds?.[topic],\n', replace: '' },
+  { file: logSync, find: '      checkReached(request, topic, read, commit)\n', replace: '' },
+]
+
 /** Of what SYNC makes of the log, and of what the broker promises. */
 export const logMutants: readonly Mutant[] = [
   {
@@ -49,19 +68,22 @@ export const logMutants: readonly Mutant[] = [
   {
     rule: 'R36',
     without: 'the ends of the changelogs are asked for before the commit topic is read',
-    patches: [
-      {
-        file: logSync,
-        find: '  const log = await readLog(request, plan.commitTopic, {',
-        replace:
-          '  const early = new Map((await request.reader.bounds([...plan.changelogs.values()].map((topic) => ({ topic, partition })), request.deadlineMs)).map((it) => [it.topic, it.highWatermark]))\n  const log = await readLog(request, plan.commitTopic, {',
-      },
-      {
-        file: logSync,
-        find: 'since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic],',
-        replace: 'since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic], until: early.get(topic) ?? 0,',
-      },
-    ],
+    patches: earlyEnds,
+  },
+  {
+    rule: 'Old ends, commit topic',
+    without: 'nobody looks whether a commit comes to stand where the commit topic was said to end',
+    patches: [{ file: 'src/runtime/chunk.ts', find: '  checkWasTheEnd(appended.at(-1), listed?.[plan.commitTopic])\n', replace: '' }],
+  },
+  {
+    rule: 'Old ends, changelogs',
+    without: 'nobody looks whether a changelog reaches as far as the last commit tells',
+    patches: tolds,
+  },
+  {
+    rule: 'R36, and old ends',
+    without: 'as R36, and nobody looks how far the changelogs reach',
+    patches: [...earlyEnds, ...tolds],
   },
   {
     rule: 'R38',

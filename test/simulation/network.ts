@@ -2,6 +2,7 @@ import type { MemoryKafka } from '../../src/adapters/memory/log.ts'
 import { StreamsError } from '../../src/errors.ts'
 import type {
   Appended,
+  Bounds,
   FetchedPartition,
   PartitionBatch,
   PartitionReader,
@@ -45,6 +46,9 @@ export interface World {
   /** Resolves when the time has passed. */
   wait(process: Process, ms: number): Promise<void>
   nextCall(): number
+  /** Whether the broker that is being asked stood still, and the end that it then tells. */
+  readonly isStale: boolean
+  oldEnd(end: number): number
 }
 
 const never = Number.POSITIVE_INFINITY
@@ -197,11 +201,18 @@ const readerOf = (world: World, process: Process): PartitionReader => {
     )
     return (await Promise.all(answers)).flat()
   }
+  // of the log of a task, which its owner promises to notice
+  const isLog = ({ topic }: { readonly topic: string }): boolean => topic.endsWith('-commits') || topic.endsWith('-changelog')
+  const boundsNow = async (asking: Process, partitions: Parameters<PartitionReader['bounds']>[0]): Promise<readonly Bounds[]> => {
+    const isStale = world.isStale && asking.subTopology !== ''
+    const answers = await reader.bounds(partitions, never)
+    return answers.map((at) => (isStale && isLog(at) ? { ...at, highWatermark: world.oldEnd(at.highWatermark) } : at))
+  }
   const isNew = (answers: readonly FetchedPartition[], requests: Parameters<PartitionReader['fetch']>[0]): boolean =>
     answers.some(({ nextOffset }, at) => nextOffset > (requests[at]?.offset ?? 0))
   return {
     bounds: (partitions, deadlineMs) =>
-      ask(world, process, { name: 'bounds', about: () => places(partitions), deadlineMs }, () => reader.bounds(partitions, never)),
+      ask(world, process, { name: 'bounds', about: () => places(partitions), deadlineMs }, () => boundsNow(process, partitions)),
     fetch: async (requests, options) => {
       const answers = await fetch(requests, options)
       if (options.waitMs <= 0 || requests.length === 0 || isNew(answers, requests)) return answers

@@ -115,6 +115,17 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     stepMs: 1,
     operations: ['reset', 'reset'],
   }),
+  // brokers that stood still tell old ends of logs whose owners died
+  () => ({
+    callFaults: ['stale', 'crash before'],
+    at: { 'crash before': ['put', 'release', 'checkpoint'] },
+    events: ['duplicate', 'crash'],
+    perCall: 0.2,
+    perStep: 0.02,
+    faultsMax: 16,
+    invocationMs: 900_000,
+    stepMs: 1,
+  }),
   // queries while transactions end and rows are written
   (random) => ({
     policy: random.pick<Policy>(['any', 'sticky']),

@@ -24,6 +24,8 @@ export class Requests {
   readonly injected = new Map<Fault, number>()
   /** Partitions that the broker which is being asked has not caught up on. */
   behind: ReadonlySet<string> = new Set()
+  /** Whether that broker stood still. */
+  stale = false
   readonly #options: RequestsOptions
   readonly #schedule: Schedule
   #left: number
@@ -97,6 +99,11 @@ export class Requests {
         )
         this.#apply(request, fault)
         this.behind = new Set()
+        break
+      case 'stale':
+        this.stale = true
+        this.#apply(request, fault)
+        this.stale = false
         break
       case 'crash after':
         this.#apply(request, fault)

@@ -164,6 +164,14 @@ class Simulation implements World {
     return ++this.#calls
   }
 
+  get isStale(): boolean {
+    return this.#requests.stale
+  }
+
+  oldEnd(end: number): number {
+    return Math.max(0, end - 1 - this.#faultChoices.int(6))
+  }
+
   send(request: Request): void {
     this.#requests.send(request)
   }

@@ -37,7 +37,9 @@ export class RecordQueues {
 
   /** Partition times by topic (S-02), to be kept with the task. */
   get partitionTimes(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#queues.values()].filter((it) => it.partitionTime >= 0).map((it) => [it.topic, it.partitionTime]))
+    const times: Record<string, number> = {}
+    for (const { topic, partitionTime } of this.#queues.values()) if (partitionTime >= 0) times[topic] = partitionTime
+    return times
   }
 
   restore(partitionTimes: Readonly<Record<string, number>>): void {

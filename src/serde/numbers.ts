@@ -3,6 +3,10 @@ import type { Serde } from './serde.ts'
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
+/** Without a view, which would have to be made for each number. */
+const int32At = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
+
 /** A number of a fixed size, big-endian as Kafka's serdes write it. */
 const fixed = <T extends number | bigint>(
   name: string,
@@ -38,7 +42,7 @@ export const short = fixed<number>('short', 2, {
 export const integer = fixed<number>('integer', 4, {
   fits: integral(-0x80000000, 0x7fffffff),
   write: (bytes, value) => bytes.writeInt32BE(value),
-  read: (bytes) => view(bytes).getInt32(0),
+  read: (bytes) => int32At(bytes, 0),
 })
 
 export const long = fixed<number>('long', 8, {
@@ -50,10 +54,9 @@ export const long = fixed<number>('long', 8, {
     bytes.writeUInt32BE(value - high * 0x100000000, 4)
   },
   read: (bytes) => {
-    const at = view(bytes)
-    const value = at.getInt32(0) * 0x100000000 + at.getUint32(4)
+    const value = int32At(bytes, 0) * 0x100000000 + (int32At(bytes, 4) >>> 0)
     if (!Number.isSafeInteger(value)) {
-      throw new StreamsError('SERDE_FAILED', `The long ${at.getBigInt64(0)} is beyond what a JavaScript number holds exactly`, {
+      throw new StreamsError('SERDE_FAILED', `The long ${view(bytes).getBigInt64(0)} is beyond what a JavaScript number holds exactly`, {
         remedy: 'Use Serdes.bigint for this topic.',
       })
     }

@@ -142,9 +142,11 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   flush(): Awaitable<void> {
     if (this.#dirty.size === 0) return
     const flushing = this.#dirty
-    this.#dirty = new Map()
+    // each entry leaves it when it is flushed: what is empty by now is used again
+    this.#dirty = this.#flushing?.size === 0 ? this.#flushing : new Map()
     this.#dirtyOrder = undefined
     this.#flushing = flushing
+    if (flushing.size === 1) for (const [id, entry] of flushing) return this.#flushOne(id, entry)
     return forEachInOrder([...flushing], ([id, entry]) => this.#flushOne(id, entry))
   }
 

@@ -10,6 +10,7 @@ import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { type NodeVisit, Task } from '../runtime/task.ts'
 import type { TaskStore } from '../runtime/task-stores.ts'
+import type { TableBackend } from '../state/backend.ts'
 import { readOnly } from '../state/read-only.ts'
 import { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
@@ -36,6 +37,8 @@ export interface TestClusterOptions {
   /** What was written, by topic. */
   readonly produced: Map<string, ProducedRecord[]>
   readonly visited: ((visit: NodeVisit) => void) | undefined
+  /** Tasks are thrown away: what they leave goes to a table. Else their rows stay in their memory, and nobody else wants them. */
+  readonly cuts: boolean
 }
 
 /** A task and what it leaves for the next one. */
@@ -52,7 +55,7 @@ const farFuture = Number.MAX_SAFE_INTEGER
 /** The topics, the state table and the tasks of one topology in memory; the tasks are production's. */
 export class TestCluster {
   readonly #options: TestClusterOptions
-  readonly #table = createMemoryTable()
+  readonly #table: TableBackend | undefined
   readonly #offsets = new Map<string, number>()
   readonly #counts: ReadonlyMap<string, number>
   readonly #idleMs: number
@@ -63,6 +66,7 @@ export class TestCluster {
 
   constructor(topology: Topology, options: TestClusterOptions) {
     this.#options = options
+    this.#table = options.cuts ? createMemoryTable() : undefined
     this.#counts = partitionCounts(topology, options)
     this.#idleMs = topology.maxTaskIdleMs
     const whole = planWhole(topology, options.applicationId)
@@ -154,7 +158,7 @@ export class TestCluster {
 
   async close(): Promise<void> {
     for (const { task } of this.#all()) task.close()
-    await this.#table.close()
+    await this.#table?.close()
   }
 
   #all(): readonly RunningTask[] {
@@ -184,12 +188,13 @@ export class TestCluster {
   #start(plan: TaskPlan, partition: number, times: TaskTimes): Task {
     const { nowMs, visited } = this.#options
     const id = { subTopology: plan.subTopology, partition }
+    const table = this.#table
     return new Task({
       plan,
       partition,
       clock: { nowMs },
       partitionsOf: (topic) => this.partitionsOf(topic),
-      rowsOf: (store) => new Rows({ reader: tableReader(this.#table, { ...id, gen: 0, store: store.name }, () => farFuture) }),
+      rowsOf: (store) => new Rows(table ? { reader: tableReader(table, { ...id, gen: 0, store: store.name }, () => farFuture) } : {}),
       times,
       globalStore: (name) => this.#globalStore(name),
       ...(visited ? { visited } : {}),
@@ -212,7 +217,9 @@ export class TestCluster {
     const offset = this.#offsets.get(at) ?? 0
     this.#offsets.set(at, offset + records.length)
     this.#offsets.set(`${topic} turn`, (this.#offsets.get(`${topic} turn`) ?? 0) + records.length)
-    const fetched = records.map((record, index): FetchedRecord => ({ ...record, offset: offset + index }))
+    const fetched = records.map(
+      ({ key, value, timestamp, headers }, index): FetchedRecord => ({ offset: offset + index, key, value, timestamp, headers }),
+    )
     for (const running of this.#tasks) {
       if (running.partition === partition && running.plan.sources.has(topic)) running.task.add(topic, fetched)
     }
@@ -246,11 +253,13 @@ export class TestCluster {
 
   #keep(running: RunningTask, { changes, times }: Effects): Awaitable<void> {
     const { plan, partition } = running
+    const table = this.#table
+    if (table === undefined) return
     this.#seq++
     running.times = times
     return forEachInOrder(changes, ({ store, rows }) => {
       const at = { subTopology: plan.subTopology, partition, gen: 0, store, seq: this.#seq, nowMs: this.#options.nowMs() }
-      return this.#table.put(stateRowsOf(rows, at), farFuture)
+      return table.put(stateRowsOf(rows, at), farFuture)
     })
   }
 

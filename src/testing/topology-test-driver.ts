@@ -225,6 +225,7 @@ export class TopologyTestDriver implements AsyncDisposable {
       nowMs: () => this.#wallClockMs,
       partitions: this.#options.partitions,
       produced: this.#produced,
+      cuts: this.#options.cutAfter === 'record',
       visited: this.#options.trace ? (visit) => void this.#trace.push(traceLine(visit)) : undefined,
     })
   }

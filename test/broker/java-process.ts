@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -17,6 +17,7 @@ export interface JavaProcess {
 export const startJava = (args: readonly string[], logFile: string): JavaProcess => {
   const log = openSync(logFile, 'a')
   const child = spawn('java', args, { stdio: ['ignore', log, log] })
+  closeSync(log)
   const guard = spawn('sh', ['-c', `cat >/dev/null; kill -9 ${child.pid}`], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
   guard.unref()
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))

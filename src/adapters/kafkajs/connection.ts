@@ -191,6 +191,8 @@ export const connect = async (
     await broker.connect()
   } catch (error) {
     socket?.destroy()
+    // its timer would run on for good: it does not hear that the socket is gone
+    for (const connection of pool.pool) connection.requestQueue.destroy()
     const text = `${addressText(to)}: ${messageOf(error)}`
     if (error instanceof Error && refusals.has(error.name)) {
       throw new StreamsError('BROKER_REFUSED', text, { cause: error, remedy: 'Check the SASL mechanism and its credentials.' })

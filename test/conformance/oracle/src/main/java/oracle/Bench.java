@@ -20,6 +20,7 @@ import java.util.Properties;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.TestInputTopic;
@@ -46,6 +47,10 @@ import org.apache.kafka.streams.test.TestRecord;
  * The other side of the engine benchmark: topologies as a user would write them, run by the library's driver. Reads lines
  * {@code WORKLOAD FILE} and answers each with {"name", "records", "ms", "cpuMs"}; a file has a record per line: topic, key, value and
  * timestamp, with tabs between them.
+ *
+ * <p>{@code oracle bench app WORKLOAD BOOTSTRAP APPLICATION-ID RECORDS} runs a workload against a broker, exactly once and on one thread,
+ * until it has processed so many records, those of repartition topics counted too; answers {"ms", "cpuMs", "memoryMb"}. The time begins with
+ * the first record and ends when all is committed; CPU is that of the whole process.
  */
 final class Bench {
     private static final Serde<String> TEXT = Serdes.String();
@@ -53,6 +58,10 @@ final class Bench {
     private Bench() { }
 
     static void main(String[] args) throws Exception {
+        if (args.length > 0 && args[0].equals("app")) {
+            System.out.println(Json.text(app(args[1], args[2], args[3], Long.parseLong(args[4]))));
+            System.exit(0);
+        }
         BufferedReader asked = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = asked.readLine(); line != null; line = asked.readLine()) {
             String[] words = line.split(" ", 2);
@@ -61,15 +70,51 @@ final class Bench {
         System.exit(0);
     }
 
-    private static ObjectNode once(String name, Path file) throws IOException {
+    private static Properties config(String bootstrap, String applicationId) throws IOException {
         Properties props = new Properties();
-        props.put(StreamsConfig.APPLICATION_ID_CONFIG, "bench");
-        props.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "localhost:1");
+        props.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId);
+        props.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
         props.put(StreamsConfig.STATE_DIR_CONFIG, Files.createTempDirectory("oracle-bench").toString());
         props.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, TEXT.getClass());
         props.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, TEXT.getClass());
-        OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-        try (TopologyTestDriver driver = new TopologyTestDriver(topology(name), props, Instant.EPOCH)) {
+        return props;
+    }
+
+    private static OperatingSystemMXBean system() {
+        return (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    }
+
+    private static ObjectNode app(String name, String bootstrap, String applicationId, long expected) throws Exception {
+        Properties props = config(bootstrap, applicationId);
+        props.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+        props.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
+        props.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
+        KafkaStreams streams = new KafkaStreams(topology(name), props);
+        streams.start();
+        long began = 0;
+        for (long processed = 0; processed < expected; Thread.sleep(5)) {
+            processed = streams.metrics().values().stream()
+                .filter(metric -> metric.metricName().name().equals("process-total") && metric.metricName().group().equals("stream-thread-metrics"))
+                .mapToLong(metric -> ((Double) metric.metricValue()).longValue()).sum();
+            if (began == 0 && processed > 0) {
+                began = System.nanoTime();
+            }
+            if (streams.state() == KafkaStreams.State.ERROR) {
+                throw new IllegalStateException("the application has failed");
+            }
+        }
+        streams.close(Duration.ofSeconds(60));
+        ObjectNode result = Json.object();
+        result.put("ms", (System.nanoTime() - began) / 1e6);
+        result.put("cpuMs", system().getProcessCpuTime() / 1e6);
+        String status = Files.readString(Path.of("/proc/self/status"));
+        result.put("memoryMb", Long.parseLong(status.replaceAll("(?s).*VmHWM:\\s*(\\d+) kB.*", "$1")) / 1024);
+        return result;
+    }
+
+    private static ObjectNode once(String name, Path file) throws IOException {
+        OperatingSystemMXBean system = system();
+        try (TopologyTestDriver driver = new TopologyTestDriver(topology(name), config("localhost:1", "bench"), Instant.EPOCH)) {
             Map<String, TestInputTopic<byte[], byte[]>> topics = new HashMap<>();
             List<TestInputTopic<byte[], byte[]>> to = new ArrayList<>();
             List<TestRecord<byte[], byte[]>> records = new ArrayList<>();

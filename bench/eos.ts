@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { connectKafka } from '../src/lambda/index.ts'
+import { startKafka } from '../test/broker/kafka.ts'
+import { type Bench, median, type Ratio, type Row, rounded } from './bench.ts'
+import { type Workload, workloads } from './engine/workloads.ts'
+import { feed } from './eos/feed.ts'
+import type { Measured } from './eos/measured.ts'
+
+const rounds = 5
+const partitions = 4
+const names = ['filter-map', 'word-count', 'tumbling-count']
+const wordsPerLine = 4
+
+const oracle = join(import.meta.dirname, '../test/conformance/oracle/run')
+const app = (file: string): readonly string[] => [process.execPath, join(import.meta.dirname, 'eos', file)]
+
+const sides: readonly { readonly name: string; readonly command: readonly string[] }[] = [
+  { name: 'ours', command: app('own-app.ts') },
+  { name: 'Java Kafka Streams, exactly_once_v2, one thread', command: [oracle, 'bench', 'app'] },
+  { name: 'kafkajs by hand', command: app('kafkajs-app.ts') },
+]
+
+/** Those of the repartition topic counted too. */
+const processedIn = ({ name }: Workload, records: number): number => (name === 'word-count' ? records * (1 + wordsPerLine) : records)
+
+const run = async ([command = '', ...args]: readonly string[], given: readonly string[]): Promise<Measured> => {
+  const { stdout } = await promisify(execFile)(command, [...args, ...given], { maxBuffer: 1e8, timeout: 900_000 })
+  const last = stdout
+    .trim()
+    .split('\n')
+    .findLast((line) => line.startsWith('{'))
+  if (last === undefined) throw new Error(`${command} ${args.join(' ')} told nothing:\n${stdout}`)
+  return JSON.parse(last) as Measured
+}
+
+/** End to end on a real broker, exactly once, each side a process of its own: one after the other, round by round. `MILLRACE_BENCH_RECORDS`: a million. */
+const bench: Bench = async (note) => {
+  const records = Number(process.env.MILLRACE_BENCH_RECORDS ?? 1_000_000)
+  const rows: Row[] = []
+  const ratios: Ratio[] = []
+  for (const workload of workloads.filter(({ name }) => names.includes(name))) {
+    const kafka = await startKafka({ settings: { 'log.retention.ms': '-1' } })
+    const ports = await connectKafka(kafka.bootstrap)
+    try {
+      note(`${workload.name}: feeding ${records} records`)
+      await feed(ports, { workload, records, partitions })
+      const runs = sides.map((): Measured[] => [])
+      for (let round = 1; round <= rounds; round++) {
+        for (const [at, { name, command }] of sides.entries()) {
+          note(`${workload.name}, round ${round} of ${rounds}: ${name}`)
+          const given = [workload.name, kafka.bootstrap.join(','), `bench-${at}-${round}`, String(processedIn(workload, records))]
+          runs[at]?.push(await run(command, given))
+        }
+      }
+      const found = runs.map((all) => ({
+        wall: median(all.map(({ ms }) => (1_000 * records) / ms)),
+        cpu: median(all.map(({ cpuMs }) => (1_000 * records) / cpuMs)),
+        memoryMb: Math.round(median(all.map(({ memoryMb }) => memoryMb))),
+      }))
+      for (const [at, { name }] of sides.entries()) {
+        const { wall = Number.NaN, cpu = Number.NaN, memoryMb = Number.NaN } = found[at] ?? {}
+        rows.push({
+          ...{ workload: workload.name, side: name, records, 'records/s': Math.round(wall) },
+          ...{ 'CPU s per million': rounded(1e6 / cpu), 'memory MB': memoryMb },
+        })
+        if (at === 0) continue
+        const [recordsPerSecond, perCpuSecond] = [(found[0]?.wall ?? 0) / wall, (found[0]?.cpu ?? 0) / cpu].map((it) => rounded(it, 2)) as [
+          number,
+          number,
+        ]
+        ratios.push({ workload: workload.name, against: name, recordsPerSecond, perCpuSecond })
+      }
+    } finally {
+      await Promise.all([ports.txnLog.close(), ports.reader.close(), ports.admin.close()])
+      await kafka.stop()
+    }
+  }
+  return { rows, ratios }
+}
+
+export default bench

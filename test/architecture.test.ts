@@ -175,6 +175,7 @@ const world = /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|randomUUI
 
 /** Tests that may wait on a real clock, each with its reason: everything else waits for an event or drives a fake clock. */
 const waiting: Record<string, string> = {
+  'test/adapters/kafkajs-connection.test.ts': 'counts the timers that a connection makes',
   'test/adapters/transaction-session.test.ts': 'it takes the place of the timer, so that nobody waits',
   'test/broker/': 'real processes tell nobody when they are up',
   'test/chaos/': 'faults have a time and a length on the clock of real processes',

@@ -8,6 +8,7 @@ import sessions from '../functions/sessions/topology.ts'
 import stockStats from '../functions/stock-stats/topology.ts'
 import topStocks from '../functions/top-stocks/topology.ts'
 import wordCount from '../functions/word-count/topology.ts'
+import { FirstTryStack } from './stacks/first-try-stack.ts'
 import { StreamsStack } from './stacks/streams-stack.ts'
 
 /** A stack for each app of functions/: its topology, its folder, and what it does. */
@@ -23,7 +24,7 @@ const stacks = {
   Sessions: [sessions, 'sessions', 'Finds visits in the log of a web server'],
 } as const
 
-const app = new App()
+export const app = new App()
 for (const [id, [topology, name, what]] of Object.entries(stacks)) {
   new StreamsStack(app, id, {
     topology,
@@ -32,3 +33,11 @@ for (const [id, [topology, name, what]] of Object.entries(stacks)) {
     description: `${what}: a Kafka Streams topology as Lambda functions`,
   })
 }
+
+new FirstTryStack(app, 'FirstTry', {
+  topology: wordCount,
+  entry: 'functions/word-count/handler.ts',
+  applicationId: 'word-count',
+  createTopics: { lines: { partitions: 4 }, 'word-counts': { partitions: 4 } },
+  description: 'Counts words, on an MSK Serverless cluster and in a network of its own: for a first try',
+})

@@ -1,3 +1,4 @@
+export type { AlarmOptions } from './alarms.ts'
 export type { EventSourceOptions, Pollers } from './event-source-options.ts'
 export type { FunctionOptions, PerSubTopology } from './function-options.ts'
 export type { CreateTopics, TopicOptions } from './internal-topics.ts'

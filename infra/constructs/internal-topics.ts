@@ -9,7 +9,7 @@ import type { TopicPlan } from '../handlers/topic-plan.ts'
 import { BundledFunction } from './bundled-function.ts'
 import type { Finding } from './finding.ts'
 import { authSetting, type KafkaCluster } from './kafka-cluster.ts'
-import { clusterStatements, functionRole, logStatement } from './permissions.ts'
+import { acknowledgeWildcard, clusterStatements, functionRole, logStatement } from './permissions.ts'
 
 /** Topics of the user's that a deployment creates where they are missing. */
 export type CreateTopics = Readonly<
@@ -59,13 +59,15 @@ export class InternalTopics extends Construct {
       }),
     })
     const logGroup = new LogGroup(this, 'ProviderLogs', { retention: props.logRetention, removalPolicy: RemovalPolicy.DESTROY })
-    // The framework answers CloudFormation from outside of the VPC: the handler needs no way to the internet. It lets its role
-    // invoke the handler and its versions, `<arn>:*`, which is how AWS writes "with a qualifier".
-    const provider = new Provider(this, 'Provider', {
-      onEventHandler: onEvent.function,
-      frameworkOnEventRole: functionRole(this, 'ProviderRole', [logStatement(logGroup.logGroupArn)]),
-      logGroup,
-    })
+    const role = functionRole(this, 'ProviderRole', [logStatement(logGroup.logGroupArn)])
+    // The framework answers CloudFormation from outside of the VPC: the handler needs no way to the internet.
+    const provider = new Provider(this, 'Provider', { onEventHandler: onEvent.function, frameworkOnEventRole: role, logGroup })
+    const versions = `${onEvent.function.functionArn}:*`
+    acknowledgeWildcard(
+      role,
+      versions,
+      'The framework lets its role invoke the handler and its versions: ARN:* is how AWS writes "with a qualifier"',
+    )
     this.resource = new CustomResource(this, 'Topics', {
       resourceType: 'Custom::KafkaInternalTopics',
       serviceToken: provider.serviceToken,

@@ -1,5 +1,5 @@
 import { Fn, Token } from 'aws-cdk-lib'
-import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
+import type { ISecurityGroup, IVpc, SubnetSelection, Vpc } from 'aws-cdk-lib/aws-ec2'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { StreamsError } from '../../src/errors.ts'
 import type { KafkaAuthSetting } from '../../src/lambda/kafka-security.ts'
@@ -33,7 +33,7 @@ export const none: KafkaAuth & { kind: 'none' } = { kind: 'none' }
 
 /** Where functions must stand to reach the brokers. */
 export interface KafkaNetwork {
-  readonly vpc: IVpc
+  readonly vpc: IVpc | Vpc
   /** Default: the private subnets. */
   readonly vpcSubnets?: SubnetSelection
   readonly securityGroups?: readonly ISecurityGroup[]

@@ -1,4 +1,4 @@
-import { Annotations } from 'aws-cdk-lib'
+import { Annotations, Stack, Validations } from 'aws-cdk-lib'
 import { Effect, type IRole, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
@@ -97,15 +97,62 @@ export function tableStatements(table: DynamoDbTable, access: 'read' | 'readWrit
 
 export const logStatement = (logGroupArn: string): PolicyStatement => allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroupArn])
 
+/** Actions for which AWS knows no narrower resource than all, or that Lambda must be allowed before there is one. */
+const onlyOnAll: readonly string[] = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSecurityGroups',
+  'ec2:DescribeSubnets',
+  'ec2:DescribeVpcs',
+  'kafka:GetBootstrapBrokers',
+]
+
+/** Why a resource of a statement has an asterisk; undefined: for no reason that is known here, so that cdk-nag may complain. */
+const reasonOf = (resource: string, { actions }: PolicyStatement): string | undefined => {
+  if (resource === '*')
+    return actions.every((action) => onlyOnAll.includes(action)) ? 'IAM knows no narrower resource for these actions' : undefined
+  if (resource.includes(':transactional-id/')) return 'One for each task, and only the brokers know how many partitions there are'
+  if (resource.includes(':topic/') && actions.every((action) => /:(DescribeTopic|ReadData)$/.test(action)))
+    return 'Which topics an older deployment has left is seen by their prefix, the application id'
+  return resource.includes(':topic/') ? 'The topology chooses topics by a callback; the prefix is what writesTo says' : undefined
+}
+
 /**
  * The role of a function. The statements are in the role itself, not in a policy beside it: an event source mapping that is
  * made before the policy would fail.
  */
-export const functionRole = (scope: Construct, id: string, statements: readonly PolicyStatement[]): Role =>
-  new Role(scope, id, {
+export function functionRole(scope: Construct, id: string, statements: readonly PolicyStatement[]): Role {
+  const role = new Role(scope, id, {
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     inlinePolicies: { Access: new PolicyDocument({ statements: [...statements], minimize: true }) },
   })
+  const unexplained = new Set<string>()
+  const reasons = new Map<string, string>()
+  for (const statement of statements) {
+    for (const resource of statement.resources.filter((it) => it.endsWith('*'))) {
+      const reason = reasonOf(resource, statement)
+      if (reason === undefined) unexplained.add(resource)
+      else reasons.set(resource, reason)
+    }
+  }
+  for (const [resource, reason] of reasons) if (!unexplained.has(resource)) acknowledgeWildcard(role, resource, reason)
+  return role
+}
+
+/** Says to cdk-nag why a resource with an asterisk is as narrow as it can be. */
+export function acknowledgeWildcard(scope: Construct, resource: string, reason: string): void {
+  Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${flat(Stack.of(scope).resolve(resource))}]`, reason })
+}
+
+/** A resource as cdk-nag names it. */
+const flat = (value: unknown): string => {
+  if (typeof value !== 'object' || value === null) return String(value)
+  const [[key, inner] = ['', undefined]] = Object.entries(value)
+  if (key === 'Fn::Join' && Array.isArray(inner) && Array.isArray(inner[1])) return inner[1].map(flat).join('')
+  if (key === 'Fn::GetAtt' && Array.isArray(inner)) return `<${inner.join('.')}>`
+  return key === 'Ref' ? `<${inner}>` : JSON.stringify(value)
+}
 
 /** A role of the user's: what can be added to it is; what it may do already cannot be seen from here. */
 export function givenRole(scope: Construct, role: IRole, statements: readonly PolicyStatement[]): IRole {

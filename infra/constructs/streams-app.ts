@@ -1,19 +1,23 @@
-import { CfnOutput, Lazy } from 'aws-cdk-lib'
+import { CfnOutput, Lazy, Stack } from 'aws-cdk-lib'
 import type { IEventSourceDlq } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { topicName } from '../../src/topology/nodes.ts'
 import type { Topology } from '../../src/topology/topology.ts'
+import { type AlarmOptions, TaskAlarms } from './alarms.ts'
 import { bootstrapBrokers } from './bootstrap-brokers.ts'
 import { checkDestination, checkNames, checkPartitions, checkSinks, checkSources } from './checks.ts'
+import { appDashboard } from './dashboard.ts'
 import { consumerGroupId, EventSource } from './event-source.ts'
 import { checkEventSource, checkPollers, type EventSourceOptions, type Pollers, pollersOf } from './event-source-options.ts'
 import { type Finding, refuse } from './finding.ts'
 import { checkFunction, type FunctionOptions, optionsFor, type PerSubTopology } from './function-options.ts'
 import { checkTopics, InternalTopics, type TopicOptions } from './internal-topics.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
+import { checkQueries, QueryFunction } from './query-function.ts'
 import { checkTable, type DynamoDbTable, isTable, type StateTableOptions, stateTable } from './state-table.ts'
 import { TaskFunction } from './task-function.ts'
+import { TaskMetrics } from './task-metrics.ts'
 import { Tick } from './tick.ts'
 
 export interface StreamsAppProps extends TopicOptions {
@@ -41,6 +45,12 @@ export interface StreamsAppProps extends TopicOptions {
   readonly onFailureStopsRedelivery?: IEventSourceDlq
   /** Default: one month. */
   readonly logRetention?: RetentionDays
+  /** A function behind a URL (IAM) that answers from the stores; the entry must export `queries` (`queryHandler`). Default: none. */
+  readonly queries?: boolean | FunctionOptions
+  /** Default: alarms that tell nobody; name an SNS topic. */
+  readonly alarms?: boolean | AlarmOptions
+  /** Default: one. */
+  readonly dashboard?: boolean
 }
 
 /**
@@ -93,6 +103,28 @@ export class StreamsApp extends Construct {
       }),
     )
     this.#sayWhatNext(topology)
+    this.#watch(props)
+    if (props.queries !== undefined && props.queries !== false) {
+      const options = props.queries === true ? {} : props.queries
+      const { url } = new QueryFunction(this, 'Queries', { ...shared, topology, options })
+      new CfnOutput(this, 'QueryUrl', { value: url.url, description: 'GET stores/STORE/KEY, signed with IAM' })
+    }
+  }
+
+  #watch({ topology, applicationId, alarms = true, dashboard = true }: StreamsAppProps): void {
+    const { deadLetterTopic } = topology.handlers
+    const metrics = new Map(
+      [...this.functions].map(([name, task]) => [name, new TaskMetrics(task, 'Metrics', task, deadLetterTopic)] as const),
+    )
+    for (const [name, task] of this.functions) {
+      const of = metrics.get(name)
+      if (alarms !== false && of !== undefined) new TaskAlarms(task, 'Alarms', { ...(alarms === true ? {} : alarms), task, metrics: of })
+    }
+    if (!dashboard) return
+    const { dashboardName } = appDashboard(this, 'Dashboard', { topology, applicationId, metrics })
+    const { region } = Stack.of(this)
+    const address = `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#dashboards/dashboard/${dashboardName}`
+    new CfnOutput(this, 'DashboardUrl', { value: address, description: 'The topology, and how each of its functions is doing' })
   }
 
   #poll(task: TaskFunction, props: StreamsAppProps): readonly EventSource[] {
@@ -147,6 +179,8 @@ function findingsOf(props: StreamsAppProps): readonly Finding[] {
     ...checkTopics(props, props),
     ...checkPartitions(props, { ...Object.fromEntries(created), ...props.partitions }),
     ...checkTable(props.table),
+    ...(props.queries === undefined || props.queries === false ? [] : checkQueries(props.entry)),
+    ...(typeof props.queries === 'object' ? checkFunction('queries', props.queries) : []),
     ...checkPollers(pollers, applicationId, mappings),
     ...new Map(perFunction.map((finding) => [finding.message, finding])).values(),
   ]

@@ -35,6 +35,7 @@ const defaultTimeout = Duration.minutes(2)
 
 /** The function of one sub-topology: it runs all of its tasks, told which by what invokes it. */
 export class TaskFunction extends Construct {
+  readonly applicationId: string
   readonly subTopology: SubTopology
   readonly function: IFunction
   readonly logGroup: ILogGroup
@@ -45,6 +46,7 @@ export class TaskFunction extends Construct {
   constructor(scope: Construct, id: string, props: TaskFunctionProps) {
     super(scope, id)
     const { applicationId, subTopology, cluster, table, options } = props
+    this.applicationId = applicationId
     this.subTopology = subTopology
     this.timeout = options.timeout ?? defaultTimeout
     const bundled = new BundledFunction(this, 'Task', {

@@ -26,8 +26,10 @@ const required = (name: string): string => {
   })
 }
 
+export const applicationIdFromEnvironment = (): string => required('MILLRACE_APPLICATION_ID')
+
 export const identityFromEnvironment = (): Identity => ({
-  applicationId: required('MILLRACE_APPLICATION_ID'),
+  applicationId: applicationIdFromEnvironment(),
   subTopology: required('MILLRACE_SUB_TOPOLOGY'),
 })
 

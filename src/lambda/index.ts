@@ -1,4 +1,5 @@
 export type { LogEntry } from '../runtime/invocation-request.ts'
 export { type Adapters, connectKafka, type Identity } from './environment.ts'
 export type { KafkaBatchResponse, KafkaEvent, KafkaEventRecord } from './kafka-event.ts'
+export { type QueryEvent, type QueryHandler, type QueryHandlerOptions, type QueryResponse, queryHandler } from './query-handler.ts'
 export { type HandlerContext, type StreamsHandler, type StreamsHandlerOptions, streamsHandler } from './streams-handler.ts'

@@ -181,7 +181,8 @@ const allOf = async <T>(items: readonly (readonly [number, T])[], run: (partitio
   if (failures.length > 0) throw failures[0]
 }
 
-const logLine = (entry: LogEntry): void => {
+/** One JSON line per entry; `debug` only with `MILLRACE_LOG=debug`. */
+export const logLine = (entry: LogEntry): void => {
   if (entry.level === 'debug' && process.env.MILLRACE_LOG !== 'debug') return
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`)
 }

@@ -133,6 +133,7 @@ const commitChunk = async (
   progress.wakeMs = wakeMs
   progress.ends = { ...progress.ends, ...written.ends }
   tellDropped(held, progress, dropped)
+  tellDeadLetters(held, effects)
   if (progress.change) ports.log({ level: 'warn', message: 'the topology has changed', ...taskIdOf(held), ...progress.change })
   progress.change = undefined
   const chunk = { recordsRead, recordsWritten: written.records }
@@ -153,6 +154,13 @@ export const passed = (
   ...positions,
   ...Object.fromEntries(read.map(({ topic, nextOffset }) => [topic, nextOffset])),
 })
+
+/** Says how many records went to the dead letter topic: deployments raise an alarm by this line. */
+const tellDeadLetters = ({ ports, ...held }: InvocationRequest, { outputs }: Effects): void => {
+  const { deadLetterTopic } = held.plan.handlers
+  const records = outputs.reduce((sum, batch) => sum + (batch.topic === deadLetterTopic ? batch.records.length : 0), 0)
+  if (records > 0) ports.log({ level: 'warn', message: 'dead letters', ...taskIdOf(held), topic: deadLetterTopic, records })
+}
 
 /** Says what was given up on the way, once per chunk: nobody else would. */
 const tellDropped = ({ ports, ...held }: InvocationRequest, progress: Progress, now: ReadonlyMap<string, number>): void => {

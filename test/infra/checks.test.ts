@@ -8,12 +8,11 @@ import { Serdes, StreamsBuilder } from 'millrace'
 import { describe, expect, it } from 'vitest'
 import { iam, KafkaCluster, none, scram } from '../../infra/constructs/kafka-cluster.ts'
 import { StreamsApp, type StreamsAppProps } from '../../infra/constructs/streams-app.ts'
-import { clusterArn, counting, emptyStack, stateless, vpcIn } from './fixture.ts'
+import { clusterArn, counting, emptyStack, type PropsIn, stateless, vpcIn } from './fixture.ts'
 
 const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
 const entry = 'infra/handlers/internal-topics.ts'
 type Props = Partial<StreamsAppProps>
-type PropsIn = Props | ((stack: Stack) => Props)
 
 const deployed = (props: PropsIn): Stack => {
   const stack = emptyStack()
@@ -193,6 +192,13 @@ describe('a deployment refuses', { timeout: 120_000 }, () => {
     })
     expect(annotations(stack)).toHaveLength(5)
     expect(() => Template.fromStack(stack)).toThrow('The name of the store "KSTREAM-AGGREGATE-STATE-STORE-0000000001"')
+  })
+
+  it('queries of an entry that answers none', () => {
+    expect(refusals({ topology: counting('counts'), queries: true })).toEqual([
+      'queries: the entry "infra/handlers/internal-topics.ts" does not export "queries". Add to it: export const queries = queryHandler(topology), with queryHandler from millrace/lambda.',
+    ])
+    expect(refusals({ topology: counting('counts'), queries: true, entry: 'functions/word-count/handler.ts' })).toEqual([])
   })
 
   it('entries that are not there', () => {

@@ -47,11 +47,20 @@ export const vpcIn = (stack: Stack, id = 'Vpc') =>
 export const subnetId = 'subnet-0123456789abcdef0'
 export const securityGroupId = 'sg-0123456789abcdef0'
 
+/** Properties of the application, some of which are made in its stack. */
+export type PropsIn = Partial<StreamsAppProps> | ((stack: Stack) => Partial<StreamsAppProps>)
+
 /** The template of the stateless application on a cluster. */
-export function templateOf(clusterIn: (stack: Stack) => KafkaCluster, props: Partial<StreamsAppProps> = {}): Template {
+export function templateOf(clusterIn: (stack: Stack) => KafkaCluster, props: PropsIn = {}): Template {
   const stack = emptyStack()
   const entry = 'infra/handlers/internal-topics.ts'
-  new StreamsApp(stack, 'App', { topology: stateless(), entry, applicationId: 'demo', cluster: clusterIn(stack), ...props })
+  new StreamsApp(stack, 'App', {
+    topology: stateless(),
+    entry,
+    applicationId: 'demo',
+    cluster: clusterIn(stack),
+    ...(typeof props === 'function' ? props(stack) : props),
+  })
   return Template.fromStack(stack)
 }
 

@@ -14,6 +14,7 @@ import { type Finding, refuse } from './finding.ts'
 import { checkFunction, type FunctionOptions, optionsFor, type PerSubTopology } from './function-options.ts'
 import { checkTopics, InternalTopics, type TopicOptions } from './internal-topics.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
+import { defaultLockFile, holdAgainstLock } from './lock-file.ts'
 import { checkQueries, QueryFunction } from './query-function.ts'
 import { checkTable, type DynamoDbTable, isTable, type StateTableOptions, stateTable } from './state-table.ts'
 import { TaskFunction } from './task-function.ts'
@@ -43,6 +44,8 @@ export interface StreamsAppProps extends TopicOptions {
   readonly onFailure?: IEventSourceDlq
   /** As `onFailure`, with state: records that Lambda gave up wait for the next record of their partition, or for a tick (10 minutes), and are then processed. */
   readonly onFailureStopsRedelivery?: IEventSourceDlq
+  /** What was deployed, for a comparison without an account; written with `-c millrace:lock=write`, to be committed. Default: `millrace.lock.json`. */
+  readonly lockFile?: string
   /** Default: one month. */
   readonly logRetention?: RetentionDays
   /** A function behind a URL (IAM) that answers from the stores; the entry must export `queries` (`queryHandler`). Default: none. */
@@ -80,7 +83,7 @@ export class StreamsApp extends Construct {
     super(scope, id)
     const { topology, applicationId, cluster, entry, writesTo = [], logRetention = RetentionDays.ONE_MONTH } = props
     const internalTopics = topology.internalTopics(applicationId)
-    refuse(this, findingsOf(props))
+    refuse(this, [...findingsOf(props), ...holdAgainstLock(this, props.lockFile ?? defaultLockFile, applicationId, topology)])
     const table = stateTable(this, 'State', props.table)
     const brokers = bootstrapBrokers(this, cluster, logRetention)
     const deployed = Lazy.string({ produce: () => [...new Set([...this.functions.values()].map(({ codeKey }) => codeKey))].join(' ') })

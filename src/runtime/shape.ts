@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StreamsError } from '../errors.ts'
-import type { StoreSpec } from '../topology/nodes.ts'
+import { canGoOn, storeText } from '../topology/store-text.ts'
 import type { CommitRecord } from './commit-record.ts'
 import type { TaskPlan } from './plan.ts'
 
@@ -24,23 +24,9 @@ const overlapMs = 20 * 60_000
 const formerMax = 8
 
 export const shapeOf = ({ stores, sources }: Pick<TaskPlan, 'stores' | 'sources'>): Shape => ({
-  stores: Object.fromEntries(stores.map((store) => [store.name, textOf(store)])),
+  stores: Object.fromEntries(stores.map((store) => [store.name, storeText(store)])),
   sources: [...sources.keys()],
 })
-
-const textOf = (store: StoreSpec): string => {
-  const kept = store.kind === 'versioned' ? store.historyMs : store.retentionMs
-  const kind = store.kind === 'window' && store.retainDuplicates ? 'window-of-duplicates' : store.kind
-  const log = store.sourceTopic === undefined ? (store.logging === false ? 'unlogged' : 'logged') : `from:${store.sourceTopic}`
-  return [kind, ...(kept === undefined ? [] : [String(kept)]), log].join(' ')
-}
-
-const kindOf = (text: string): string =>
-  text
-    .split(' ')
-    .filter((word) => Number.isNaN(Number(word)))
-    .join(' ')
-const keptMsOf = (text: string): number => Number(text.split(' ').find((word) => !Number.isNaN(Number(word))) ?? Number.POSITIVE_INFINITY)
 
 const hashOf = ({ stores, sources }: Shape): string =>
   createHash('sha256')
@@ -98,7 +84,7 @@ const movedPositions = ({ sources }: TaskPlan, { positions, parked = {} }: Commi
 const checkStores = (plan: TaskPlan, before: Shape, now: Shape): void => {
   for (const [name, is] of Object.entries(now.stores)) {
     const was = before.stores[name]
-    if (was === undefined || (kindOf(was) === kindOf(is) && keptMsOf(is) <= keptMsOf(was))) continue
+    if (was === undefined || canGoOn(was, is)) continue
     throw new StreamsError(
       'TOPOLOGY_MISMATCH',
       `Store "${name}" of sub-topology ${plan.subTopology} was "${was}" and is "${is}" in this code`,

@@ -8,7 +8,7 @@ import { Serdes, StreamsBuilder } from 'millrace'
 import { describe, expect, it } from 'vitest'
 import { iam, KafkaCluster, none, scram } from '../../infra/constructs/kafka-cluster.ts'
 import { StreamsApp, type StreamsAppProps } from '../../infra/constructs/streams-app.ts'
-import { clusterArn, counting, emptyStack, type PropsIn, stateless, vpcIn } from './fixture.ts'
+import { annotationsOf, clusterArn, counting, emptyStack, type PropsIn, stateless, vpcIn } from './fixture.ts'
 
 const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
 const entry = 'infra/handlers/internal-topics.ts'
@@ -21,13 +21,8 @@ const deployed = (props: PropsIn): Stack => {
   new StreamsApp(stack, 'App', { topology: stateless(), entry, applicationId: 'demo', cluster, ...given })
   return stack
 }
-/** All errors, or warnings, that `cdk synth` shows. */
-const annotations = (stack: Stack, type: 'aws:cdk:error' | 'aws:cdk:warning' = 'aws:cdk:error'): readonly string[] =>
-  stack.node
-    .findAll()
-    .flatMap(({ node }) => node.metadata)
-    .flatMap((it) => (it.type === type ? [String(it.data)] : []))
-const refusals = (props: PropsIn): readonly string[] => annotations(deployed(props))
+/** All errors that `cdk synth` shows. */
+const refusals = (props: PropsIn): readonly string[] => annotationsOf(deployed(props))
 /** What is wrong in the user's words, written by somebody without types. */
 const untyped = (props: Readonly<Record<string, unknown>>): readonly string[] => refusals(props as Props)
 
@@ -96,7 +91,7 @@ describe('a deployment refuses', { timeout: 120_000 }, () => {
       ),
     ])
     const stack = deployed((it) => ({ topology: counting('counts'), onFailureStopsRedelivery: onFailure(it) }))
-    expect(annotations(stack)).toEqual([])
+    expect(annotationsOf(stack)).toEqual([])
     Template.fromStack(stack).hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
     })
@@ -190,7 +185,7 @@ describe('a deployment refuses', { timeout: 120_000 }, () => {
       eventSource: { retryAttempts: 2 },
       partitions: { typo: 1 },
     })
-    expect(annotations(stack)).toHaveLength(5)
+    expect(annotationsOf(stack)).toHaveLength(5)
     expect(() => Template.fromStack(stack)).toThrow('The name of the store "KSTREAM-AGGREGATE-STATE-STORE-0000000001"')
   })
 
@@ -225,7 +220,7 @@ describe('an application can be given', { timeout: 120_000 }, () => {
     const stack = deployed((it) => ({
       taskFunction: { role: Role.fromRoleArn(it, 'Mine', 'arn:aws:iam::111122223333:role/mine', { mutable: false }) },
     }))
-    expect(annotations(stack, 'aws:cdk:warning')).toEqual([
+    expect(annotationsOf(stack, 'aws:cdk:warning')).toEqual([
       expect.stringMatching(/taskFunction.role was imported.*kafka-cluster:WriteDataIdempotently/),
     ])
     const functions = Template.fromStack(stack).findResources('AWS::Lambda::Function', {

@@ -37,6 +37,13 @@ export function emptyStack(): Stack {
   return new Stack(new App({ context: { ...cdk.context, 'aws:cdk:bundling-stacks': [] } }), 'Test')
 }
 
+/** All errors, or warnings, that `cdk synth` shows. */
+export const annotationsOf = (stack: Stack, type: 'aws:cdk:error' | 'aws:cdk:warning' = 'aws:cdk:error'): readonly string[] =>
+  stack.node
+    .findAll()
+    .flatMap(({ node }) => node.metadata)
+    .flatMap((it) => (it.type === type ? [String(it.data)] : []))
+
 export const vpcIn = (stack: Stack, id = 'Vpc') =>
   Vpc.fromVpcAttributes(stack, id, {
     vpcId: 'vpc-0123456789abcdef0',

@@ -61,7 +61,8 @@ export interface SyncRequest {
 export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const { plan, partition, checkpoint } = request
   const known = checkpoint?.ends[plan.commitTopic]
-  const beside = Object.entries(checkpoint?.ends ?? {}).filter(([topic]) => [...plan.changelogs.values()].includes(topic))
+  // where they end now, records of aborted transactions counted, is where what is committed next begins
+  const beside = [...plan.changelogs.values()].map((topic) => [topic, checkpoint?.ends[topic] ?? 0] as const)
   const log = await readLog(request, plan.commitTopic, { since: known, last: 1, beside })
   const last = log.records.at(-1)
   const { listed } = log

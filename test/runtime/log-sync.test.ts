@@ -127,7 +127,13 @@ it('reads a table whose source topic is its changelog from there: what was commi
 it('of a task that never committed is at transaction 0, with nothing to read', async () => {
   expect(await sync({})).toEqual({
     commit: { ...commit(0), positions: {} },
-    ...{ rows: [], rebuilt: true, ends: { [changelog]: 0 }, listed: { [commits]: 0 }, asked: [`bounds ${commits}`] },
+    ...{
+      rows: [],
+      rebuilt: true,
+      ends: { [changelog]: 0 },
+      listed: { [commits]: 0, [changelog]: 0 },
+      asked: [`bounds ${commits} ${changelog}`],
+    },
   })
 })
 

@@ -122,3 +122,15 @@ it('a changelog whose end is told too low until it is read is read again: nothin
   expect(left).toBeLessThan(0)
   expect(await it.rows()).toEqual({ a: row(1, 1) })
 })
+
+it('a changelog whose first records were aborted is known to reach behind them and what the first commit wrote', async () => {
+  const it = await scene()
+  it.feed('words', record('a'))
+  await expect(it.run({ around: dies('before', 'commit') })).rejects.toThrow(died)
+  await expect(it.run({ around: dies('before', 'put') })).rejects.toThrow(died)
+  it.feed('words', record('a'))
+  const ports = { ...it.ports, reader: stale(it.ports.reader, 'app-counts-changelog', 2) }
+  const request = { ports, plan: it.plan, partition: 0, deadlineMs: it.clock.nowMs + 60_000, memory: createTaskMemory() }
+  expect(await runInvocation({ ...request, trigger: { kind: 'delivery', topic: 'words', target: 2 } })).toMatchObject({ result: 'done' })
+  expect(await it.totals()).toEqual(['a=1', 'a=2'])
+})

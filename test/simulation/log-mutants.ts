@@ -58,6 +58,7 @@ export const logMutants: readonly Mutant[] = [
     rule: 'R35, older commit',
     without: 'SYNC takes a commit record that is older than the checkpoint',
     patches: [olderCommit],
+    coveredBy: 'FENCE, which waits for the markers of whatever the checkpoint may say (E1)',
   },
   {
     rule: 'R35, older commit, and E1',

@@ -243,7 +243,7 @@ export class Auditor {
     if (checkpoint.seq > 0 && commit?.gen !== checkpoint.gen)
       this.fail('S2', `${name}: the checkpoint of ${checkpoint.seq} is of generation ${checkpoint.gen}, the commit of ${commit?.gen}`)
     for (const topic of plan.sources.keys()) {
-      const [is, was] = [checkpoint.positions[topic] ?? 0, commit?.positions[topic] ?? 0]
+      const [is, was] = [checkpoint.positions[topic] ?? 0, positionsOf(commit)[topic] ?? 0]
       if (is < was && this.#isRead(audited, topic))
         this.fail('S1', `${name}: the checkpoint of ${checkpoint.seq} has ${topic} at ${is}, its commit at ${was}`)
       if (this.logs.hasBetween({ topic, partition }, was, is))

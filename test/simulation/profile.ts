@@ -44,6 +44,23 @@ const some = <T>(random: Random, list: readonly T[]): readonly T[] => {
 
 const lookingAtTheLog: readonly PortCall[] = ['open', 'bounds', 'fetch']
 
+/** Queries of what was written to the table and not checkpointed, which stand still while they look at the log. */
+const unsettledQueries = (random: Random): Partial<Profile> => ({
+  policy: 'sticky',
+  callFaults: ['crash before', 'freeze after'],
+  at: { 'crash before': ['release', 'checkpoint'], 'freeze after': ['bounds', 'fetch'] },
+  events: ['query', 'query', 'duplicate'],
+  perCall: 0.3,
+  perStep: 0.1,
+  faultsMax: 32,
+  markers: random.pick([0.2, 1]),
+  thaw: random.pick([0.02, 0.05, 0.2]),
+  sources: random.pick([0.1, 0.5]),
+  fetchesApart: false,
+  invocationMs: 900_000,
+  stepMs: 1,
+})
+
 /** What goes wrong together: seeds without a theme try everything, those with one try hard. */
 const themes: readonly ((random: Random) => Partial<Profile>)[] = [
   () => ({}),
@@ -142,22 +159,10 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     invocationMs: 900_000,
     stepMs: 1,
   }),
-  // queries of what was written to the table and not checkpointed, which stand still while they look at the log
-  (random) => ({
-    policy: 'sticky',
-    callFaults: ['crash before', 'freeze after'],
-    at: { 'crash before': ['release', 'checkpoint'], 'freeze after': ['bounds', 'fetch'] },
-    events: ['query', 'query', 'duplicate'],
-    perCall: 0.3,
-    perStep: 0.1,
-    faultsMax: 32,
-    markers: random.pick([0.2, 1]),
-    thaw: random.pick([0.02, 0.05, 0.2]),
-    sources: random.pick([0.1, 0.5]),
-    fetchesApart: false,
-    invocationMs: 900_000,
-    stepMs: 1,
-  }),
+  // of the two things that have to meet there each is rare
+  unsettledQueries,
+  unsettledQueries,
+  unsettledQueries,
   // deliveries of one source and of several, all equally fast
   () => ({ policy: 'oldest', perCall: 0, events: ['duplicate'], perStep: 0.05, faultsMax: 8, markersAtOnce: true, invocationMs: 900_000 }),
   // requests that fail here and there

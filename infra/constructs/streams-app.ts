@@ -1,4 +1,4 @@
-import { CfnOutput, Lazy, Stack } from 'aws-cdk-lib'
+import { Annotations, CfnOutput, Lazy, Stack } from 'aws-cdk-lib'
 import type { IEventSourceDlq } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -84,6 +84,7 @@ export class StreamsApp extends Construct {
     const { topology, applicationId, cluster, entry, writesTo = [], logRetention = RetentionDays.ONE_MONTH } = props
     const internalTopics = topology.internalTopics(applicationId)
     refuse(this, [...findingsOf(props), ...holdAgainstLock(this, props.lockFile ?? defaultLockFile, applicationId, topology)])
+    warnOfSecret(this, cluster)
     const table = stateTable(this, 'State', props.table)
     const brokers = bootstrapBrokers(this, cluster, logRetention)
     const deployed = Lazy.string({ produce: () => [...new Set([...this.functions.values()].map(({ codeKey }) => codeKey))].join(' ') })
@@ -187,4 +188,13 @@ function findingsOf(props: StreamsAppProps): readonly Finding[] {
     ...checkPollers(pollers, applicationId, mappings),
     ...new Map(perFunction.map((finding) => [finding.message, finding])).values(),
   ]
+}
+
+/** MSK takes no secret with the default key, and who reads one needs to decrypt with its key. */
+function warnOfSecret(scope: Construct, { address, auth }: KafkaCluster): void {
+  if (address.kind !== 'msk' || auth.kind !== 'scram' || auth.secret.encryptionKey !== undefined) return
+  Annotations.of(scope).addWarningV2(
+    'millrace:secret-key',
+    'The secret for SCRAM on MSK must have a key of yours, and functions and pollers need kms:Decrypt on it, which is not granted as the key is not known here. Import the secret with its encryptionKey: Secret.fromSecretAttributes.',
+  )
 }

@@ -1,5 +1,6 @@
 import { Annotations } from 'aws-cdk-lib'
 import { type ISecurityGroup, type IVpc, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { iam, KafkaCluster, none, plain, scram, tls } from '../constructs/kafka-cluster.ts'
@@ -18,7 +19,7 @@ const placeholder = {
  *
  * | cluster | context |
  * |---|---|
- * | MSK | `clusterArn`; `auth`: `iam` (default), `scram` or `tls`, the last two with `secretArn` |
+ * | MSK | `clusterArn`; `auth`: `iam` (default), `scram` or `tls`, the last two with `secretArn` and, if it has one, `secretKeyArn` |
  * | MSK Serverless | `clusterType=serverless`, `clusterArn` |
  * | any other | `brokers` (with commas); `auth`: `plain`, `scram` or `tls` with `secretArn`, or `none`; outside of a VPC without `vpcId` |
  */
@@ -43,7 +44,10 @@ export function clusterFromContext(scope: Construct): KafkaCluster {
   }
   const secret = (name: string): ISecret | undefined => {
     const arn = given(name)
-    return arn === undefined ? undefined : Secret.fromSecretCompleteArn(scope, name, arn)
+    if (arn === undefined) return undefined
+    const keyArn = given('secretKeyArn')
+    const key = keyArn === undefined ? {} : { encryptionKey: Key.fromKeyArn(scope, `${name}Key`, keyArn) }
+    return Secret.fromSecretAttributes(scope, name, { secretCompleteArn: arn, ...key })
   }
   return clusterOf(
     scope,

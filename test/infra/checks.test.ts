@@ -2,7 +2,9 @@ import { Duration, type Stack } from 'aws-cdk-lib'
 import { Match, Template } from 'aws-cdk-lib/assertions'
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { Role } from 'aws-cdk-lib/aws-iam'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import { SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources'
+import { Secret, type SecretAttributes } from 'aws-cdk-lib/aws-secretsmanager'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Serdes, StreamsBuilder } from 'millrace'
 import { describe, expect, it } from 'vitest'
@@ -227,6 +229,25 @@ describe('an application can be given', { timeout: 120_000 }, () => {
       Properties: { Role: 'arn:aws:iam::111122223333:role/mine' },
     })
     expect(Object.keys(functions)).toHaveLength(1)
+  })
+
+  it('a secret for SCRAM on MSK with its key, which functions may then use', () => {
+    const secretCompleteArn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:AmazonMSK_login-AbCdEf'
+    const keyArn = 'arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-1111-2222-333344445555'
+    const withSecret = (attributes: (stack: Stack) => Omit<SecretAttributes, 'secretCompleteArn'>) =>
+      deployed((stack) => {
+        const secret = Secret.fromSecretAttributes(stack, 'Login', { secretCompleteArn, ...attributes(stack) })
+        return { cluster: KafkaCluster.msk(clusterArn, { auth: scram(secret), vpc: vpcIn(stack, 'Other') }) }
+      })
+    const unknown = withSecret(() => ({}))
+    expect(annotationsOf(unknown, 'aws:cdk:warning')).toContainEqual(
+      expect.stringMatching(/^The secret for SCRAM on MSK must have a key of yours/),
+    )
+    const known = withSecret((stack) => ({ encryptionKey: Key.fromKeyArn(stack, 'Key', keyArn) }))
+    expect(annotationsOf(known, 'aws:cdk:warning')).not.toContainEqual(expect.stringContaining('SCRAM'))
+    expect(JSON.stringify(Template.fromStack(known).findResources('AWS::IAM::Role'))).toContain(
+      `"Action":"kms:Decrypt","Effect":"Allow","Resource":"${keyArn}"`,
+    )
   })
 
   it('a table that is there', () => {

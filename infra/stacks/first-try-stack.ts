@@ -76,7 +76,7 @@ export class FirstTryStack extends Stack {
     // The rules of the group and the endpoints must be there before anything connects.
     app.node.addDependency(vpc, ...rules)
     Tags.of(this).add('millrace:application', applicationId)
-    new CfnOutput(this, 'ClusterArn', { value: cluster.attrArn })
+    new CfnOutput(this, 'Brokers', { value: `aws kafka get-bootstrap-brokers --cluster-arn ${cluster.attrArn}` })
     new CfnOutput(this, 'Network', {
       value: `${vpc.vpcId} ${vpc.isolatedSubnets.map(({ subnetId }) => subnetId).join(',')} ${group.securityGroupId}`,
       description: 'VPC, subnets and security group: for a client of the cluster, e.g. CloudShell in a VPC',

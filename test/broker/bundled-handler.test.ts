@@ -194,6 +194,23 @@ describe.skipIf(kafka === null || dynamodb === null)('the bundle that is deploye
     expect([sumOf(done, 'recordsRead'), sumOf(done, 'recordsWritten')]).toEqual([lines.length, lines.flatMap(words).length])
   })
 
+  it('answers queries by its other export, as of the transactions that the outputs name', async () => {
+    const app = await scene()
+    await app.write(['rub rub rub'], 0)
+    await app.drained()
+    const counts = await tableOf(app)
+    const lambda = app.lambda(tally, { handler: 'index.queries' })
+    const get = async (rawPath: string) => {
+      const { payload } = await lambda.invoke(JSON.stringify({ rawPath, rawQueryString: '', requestContext: { http: { method: 'GET' } } }))
+      const { statusCode, body } = JSON.parse(payload)
+      return { statusCode, ...JSON.parse(body) }
+    }
+    const row = { store: 'counts', key: 'rub', value: counts.rub, timestamp: expect.any(String), seq: expect.any(Number) }
+    expect(await get('/stores/counts/rub')).toEqual({ statusCode: 200, ...row })
+    expect(await get('/stores/counts/never-written')).toMatchObject({ statusCode: 404, key: 'never-written' })
+    expect(await get('/stores/none/rub')).toMatchObject({ statusCode: 404, error: 'There is no store "none"' })
+  })
+
   it('answers a tick, refuses an event of another kind by its code, and goes on', async () => {
     const app = await scene()
     const lambda = app.lambda(tally)

@@ -8,6 +8,11 @@ import type { Finding } from './finding.ts'
 
 /** What of one application outlives a deployment, by sub-topology. */
 type Shape = Readonly<Record<string, { readonly stores: Readonly<Record<string, string>>; readonly sources: readonly string[] }>>
+interface Shapes {
+  readonly before: Shape
+  readonly now: Shape
+}
+
 type Lock = Readonly<Record<string, Shape>>
 
 /** In the working directory of the synthesis, unless the application names another file. It is to be committed. */
@@ -41,13 +46,13 @@ export function holdAgainstLock(scope: Construct, file: string, applicationId: s
   }
   const before = lock[applicationId]
   if (before === undefined) return []
-  const gone = goneFrom(before, now)
+  const gone = goneFrom({ before, now })
   for (const what of gone)
     Annotations.of(scope).addWarningV2(
       'millrace:gone',
       `${what} was deployed and is gone; its rows and topics stay. If that is meant: -c ${writeContext}=write`,
     )
-  return Object.entries(before).flatMap(([name, was]) => changesOf(name, was, now))
+  return Object.entries(before).flatMap(([name, was]) => changesOf(name, was, { before, now }))
 }
 
 function read(file: string): Lock {
@@ -64,13 +69,11 @@ function read(file: string): Lock {
 
 const remedy = `Keep the name. If it is meant to begin with nothing (docs/operations.md): -c ${writeContext}=write, and commit the file.`
 
-function changesOf(name: string, was: Shape[string], now: Shape): readonly Finding[] {
+function changesOf(name: string, was: Shape[string], { before, now }: Shapes): readonly Finding[] {
   const is = now[name]
   if (is === undefined) {
-    const heir = Object.entries(now).find(([, { sources }]) => sources.some((topic) => was.sources.includes(topic)))
-    return heir === undefined
-      ? []
-      : [{ message: `Sub-topology "${name}" was deployed and is gone, and "${heir[0]}" reads what it has read: it was renamed`, remedy }]
+    const heir = heirOf(was, { before, now })
+    return heir === undefined ? [] : [{ message: `Sub-topology "${name}" was deployed and is gone, and ${heir}: it was renamed`, remedy }]
   }
   const fresh = Object.keys(is.stores).filter((store) => was.stores[store] === undefined)
   return Object.entries(was.stores).flatMap(([store, text]): readonly Finding[] => {
@@ -95,10 +98,21 @@ function changesOf(name: string, was: Shape[string], now: Shape): readonly Findi
   })
 }
 
+/** What reads the same topics; or, as a repartition topic often has the name of the store behind it, what is new and keeps the same kinds of rows. */
+function heirOf({ sources, stores }: Shape[string], { before, now }: Shapes): string | undefined {
+  const kinds = (of: Readonly<Record<string, string>>): string => Object.values(of).sort().join()
+  for (const [name, is] of Object.entries(now)) {
+    if (is.sources.some((topic) => sources.includes(topic))) return `"${name}" reads what it has read`
+    if (before[name] === undefined && kinds(stores) !== '' && kinds(stores) === kinds(is.stores))
+      return `"${name}" is new and keeps rows of the same kinds`
+  }
+  return undefined
+}
+
 /** Without an heir: nothing is there that could have been renamed. */
-const goneFrom = (before: Shape, now: Shape): readonly string[] =>
+const goneFrom = ({ before, now }: Shapes): readonly string[] =>
   Object.entries(before).flatMap(([name, was]) => {
-    if (changesOf(name, was, now).length > 0) return []
+    if (changesOf(name, was, { before, now }).length > 0) return []
     const is = now[name]
     if (is === undefined) return [`Sub-topology "${name}"`]
     return Object.keys(was.stores)

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { type App, Stack, Validations } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { beforeAll, describe, expect, it } from 'vitest'
 import cdk from '../../cdk.json' with { type: 'json' }
 import { lintTemplates } from '../../scripts/cfn-lint.ts'
+import { resourcesOf } from '../infra/fixture.ts'
 import { root } from '../source-files.ts'
 
 const folder = join(root, '.cache', 'synth-stacks')
@@ -42,6 +44,28 @@ describe('the stacks of the project', { timeout: 240_000 }, () => {
   it('are one for each example, and one that brings its cluster', () => {
     const names = ['WordCount', 'PaymentFilter', 'StockStats', 'TopStocks', 'ClickStream', 'OrdersAndCustomers', 'LateReadings', 'ChatBot']
     expect(stacksOf(app).map(({ stackName }) => stackName)).toEqual([...names, 'Sessions', 'FirstTry'])
+  })
+
+  it('bring a network without a way out, a cluster and the topics of the user for a first try, and leave nothing behind', () => {
+    const stack = stacksOf(app).find(({ stackName }) => stackName === 'FirstTry') ?? expect.fail('there is no stack FirstTry')
+    const template = Template.fromStack(stack)
+    const services = Object.values(resourcesOf(template, 'AWS::EC2::VPCEndpoint')).map((endpoint) => JSON.stringify(endpoint))
+    expect(services.map((text) => /(dynamodb|lambda|sts)"/.exec(text)?.[1]).sort()).toEqual(['dynamodb', 'lambda', 'sts'])
+    for (const type of ['AWS::EC2::NatGateway', 'AWS::EC2::InternetGateway']) expect(resourcesOf(template, type)).toEqual({})
+    template.hasResource('AWS::DynamoDB::GlobalTable', { DeletionPolicy: 'Delete' })
+    const [cluster] = Object.values(resourcesOf(template, 'AWS::MSK::ServerlessCluster'))
+    expect(cluster).toMatchObject({
+      ClientAuthentication: { Sasl: { Iam: { Enabled: true } } },
+      VpcConfigs: [{ SecurityGroups: ['<Inside.GroupId>'] }],
+    })
+    const [topics] = Object.values(resourcesOf(template, 'Custom::KafkaInternalTopics')) as readonly { readonly plan: string }[]
+    expect(JSON.parse(topics?.plan ?? '')).toMatchObject({
+      serverless: true,
+      createTopics: [
+        { topic: 'lines', partitions: 4 },
+        { topic: 'word-counts', partitions: 4 },
+      ],
+    })
   })
 
   it('keep the rules of AWS Solutions, but where a reason is given', () => {

@@ -72,6 +72,21 @@ describe('the lock file', () => {
     ])
   })
 
+  it('finds a store that was renamed together with the repartition topic that has its name', () => {
+    const words = (store: string) => {
+      const builder = new StreamsBuilder()
+      builder
+        .stream('lines', strings)
+        .groupBy((_key, value) => value, strings)
+        .count({ store })
+      return builder.build()
+    }
+    wrote(words('counts'))
+    expect(held(words('totals'))).toEqual([
+      'Sub-topology "counts-repartition" was deployed and is gone, and "totals-repartition" is new and keeps rows of the same kinds: it was renamed',
+    ])
+  })
+
   it('finds a store whose rows would be refused', () => {
     wrote(counting())
     expect(held(counting({ windowMs: 120_000 }))).toEqual([
@@ -84,7 +99,7 @@ describe('the lock file', () => {
     expect(held(counting({ counts: [] }))).toEqual([
       expect.stringMatching(/^Store "counts" of sub-topology "in" was deployed and is gone; its rows and topics stay/),
     ])
-    expect(held(counting({ sources: ['elsewhere'] }))).toEqual([
+    expect(held(counting({ sources: ['elsewhere'], counts: ['counts', 'more'] }))).toEqual([
       expect.stringMatching(/^Sub-topology "in" was deployed and is gone; its rows and topics stay/),
     ])
   })

@@ -82,12 +82,21 @@ const networkStatement = (polled: boolean): PolicyStatement =>
     ['*'],
   )
 
-/** The requests of the DynamoDB adapter; a key of one's own is used through the table. */
-export function tableStatements(table: DynamoDbTable, access: 'read' | 'readWrite'): readonly PolicyStatement[] {
-  const actions =
-    access === 'read' ? ['BatchGetItem', 'GetItem'] : ['BatchGetItem', 'GetItem', 'PartiQLInsert', 'PartiQLUpdate', 'Query', 'UpdateItem']
+/** What a function does with the table: every task has an item there, and only some have rows. */
+export type TableAccess = 'read' | 'tasks' | 'tasksAndGlobalStores' | 'readWrite'
+
+/** The requests of the DynamoDB adapter. */
+const tableActions: Readonly<Record<TableAccess, readonly string[]>> = {
+  read: ['BatchGetItem', 'GetItem'],
+  tasks: ['GetItem', 'UpdateItem'],
+  tasksAndGlobalStores: ['GetItem', 'Query', 'UpdateItem'],
+  readWrite: ['BatchGetItem', 'GetItem', 'PartiQLInsert', 'PartiQLUpdate', 'Query', 'UpdateItem'],
+}
+
+/** A key of one's own is used through the table. */
+export function tableStatements(table: DynamoDbTable, access: TableAccess): readonly PolicyStatement[] {
   const onTable = allow(
-    actions.map((action) => `dynamodb:${action}`),
+    tableActions[access].map((action) => `dynamodb:${action}`),
     [table.tableArn],
   )
   if (table.encryptionKey === undefined) return [onTable]

@@ -9,7 +9,7 @@ import { BundledFunction } from './bundled-function.ts'
 import { consumerGroupId } from './event-source.ts'
 import type { FunctionOptions } from './function-options.ts'
 import { authSetting, type KafkaCluster } from './kafka-cluster.ts'
-import { clusterStatements, type KafkaUse, tableStatements } from './permissions.ts'
+import { clusterStatements, type KafkaUse, type TableAccess, tableStatements } from './permissions.ts'
 import type { DynamoDbTable } from './state-table.ts'
 
 export interface TaskFunctionProps {
@@ -63,7 +63,7 @@ export class TaskFunction extends Construct {
       memoryMb: 1024,
       network: cluster.network,
       logRetention: props.logRetention,
-      statements: [...clusterStatements(cluster, useOf(props)), ...tableStatements(table, 'readWrite')],
+      statements: [...clusterStatements(cluster, useOf(props)), ...tableStatements(table, accessOf(props))],
       // A tick that failed needs no second try: the next one is a minute away.
       options: { retryAttempts: 0, ...options },
     })
@@ -73,12 +73,20 @@ export class TaskFunction extends Construct {
   }
 }
 
+function accessOf({ subTopology, globals }: TaskFunctionProps): TableAccess {
+  if (subTopology.stores.length > 0) return 'readWrite'
+  return globals.length > 0 ? 'tasksAndGlobalStores' : 'tasks'
+}
+
 function useOf({ applicationId, subTopology, globals, internalTopics, writesTo, deadLetterTopic }: TaskFunctionProps): KafkaUse {
   const logOf = ({ name }: SubTopology): readonly string[] =>
     internalTopics.filter((topic) => topic.kind !== 'repartition' && topic.subTopology === name).map((topic) => topic.name)
   const sourcesOf = ({ sourceTopics }: SubTopology): readonly string[] => sourceTopics.map((topic) => topicName(topic, applicationId))
   const [log, sources] = [logOf(subTopology), sourcesOf(subTopology)]
-  const shared = subTopology.globalStore ? [] : globals.flatMap((it) => [...sourcesOf(it), ...logOf(it)])
+  const changelogged = ({ name }: SubTopology) => internalTopics.some((topic) => topic.kind === 'changelog' && topic.subTopology === name)
+  // The rows of a store without changelog are its topic's records: readers need nothing else of its materialiser.
+  const readOf = (it: SubTopology): readonly string[] => (changelogged(it) ? logOf(it) : [])
+  const shared = subTopology.globalStore ? [] : globals.flatMap((it) => [...sourcesOf(it), ...readOf(it)])
   const sinks = subTopology.sinks.flatMap(({ topic }) => (typeof topic === 'function' ? writesTo : [topicName(topic, applicationId)]))
   return {
     reads: [...sources, ...log, ...shared],

@@ -142,12 +142,12 @@ const createTopics = async (
   return new Map([...counts, ...userTopics.map((topic) => [topic, partitions] as const)])
 }
 
-interface Reach extends Pick<DeployedApp, 'kafka' | 'table' | 'partitionsOf'> {
+export interface Reach extends Pick<DeployedApp, 'kafka' | 'table' | 'partitionsOf'> {
   readonly sources: readonly { readonly subTopology: string; readonly topic: string }[]
 }
 
 /** Nothing is unread behind any checkpoint, no transaction is open in a source topic, no bell unanswered. */
-const unfinishedTasks = async ({ kafka, table, sources, partitionsOf }: Reach): Promise<readonly string[]> => {
+export const unfinishedTasks = async ({ kafka, table, sources, partitionsOf }: Reach): Promise<readonly string[]> => {
   const left: string[] = []
   for (const { subTopology, topic } of sources) {
     for (let partition = 0; partition < partitionsOf(topic); partition++) {

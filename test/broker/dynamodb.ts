@@ -16,7 +16,7 @@ export const startDynamoDbLocal = async (jvm: readonly string[] = []): Promise<R
   const [port] = await freePorts(1)
   const main = 'software.amazon.dynamodb.services.local.main.ServerRunner'
   const classPath = [`-Djava.library.path=${jars}`, '-cp', join(jars, '*')]
-  const args = ['-Xmx512m', ...jvm, ...classPath, main, '-inMemory', '-disableTelemetry', '-port', String(port)]
+  const args = ['-Xmx512m', ...jvm, ...classPath, main, '-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)]
   const java = startJava(args, join(folder, 'output.log'))
   const endpoint = `http://127.0.0.1:${port}`
   const stop = async () => {

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-export interface JavaProcess {
+export interface ChildServer {
   readonly exited: boolean
   /** The end of what it has printed. */
   output(): string
@@ -13,10 +13,19 @@ export interface JavaProcess {
   thaw(): void
 }
 
-/** Starts a JVM that dies with this process, also when this process is killed with -9: a shell waits on a pipe from us and kills it. */
-export const startJava = (args: readonly string[], logFile: string): JavaProcess => {
+export type JavaProcess = ChildServer
+
+export const startJava = (args: readonly string[], logFile: string): JavaProcess => startServer('java', args, logFile)
+
+/** Starts a process that dies with this one, also when this one is killed with -9: a shell waits on a pipe from us and kills it. */
+export const startServer = (
+  command: string,
+  args: readonly string[],
+  logFile: string,
+  env: NodeJS.ProcessEnv = process.env,
+): ChildServer => {
   const log = openSync(logFile, 'a')
-  const child = spawn('java', args, { stdio: ['ignore', log, log] })
+  const child = spawn(command, args, { stdio: ['ignore', log, log], env })
   closeSync(log)
   const guard = spawn('sh', ['-c', `cat >/dev/null; kill -9 ${child.pid}`], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
   guard.unref()
@@ -46,7 +55,7 @@ export const startJava = (args: readonly string[], logFile: string): JavaProcess
 const hasExited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
 /** Repeats `probe` until it resolves; gives up when the process has exited or the time is over. */
-export const untilReady = async (what: string, java: JavaProcess, probe: () => Promise<unknown>, timeoutMs = 60_000): Promise<void> => {
+export const untilReady = async (what: string, java: ChildServer, probe: () => Promise<unknown>, timeoutMs = 60_000): Promise<void> => {
   const deadlineMs = Date.now() + timeoutMs
   for (;;) {
     const failure = await probe().then(

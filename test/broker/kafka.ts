@@ -22,7 +22,13 @@ export interface KafkaOptions {
     /** The loopback port that clients are sent to; default: the listener's own. */
     readonly advertisedPort?: number
   }
+  /** Passwords by user, for SCRAM-SHA-512. */
+  readonly scramUsers?: Readonly<Record<string, string>>
 }
+
+/** Settings of the listener for clients. */
+export const forClients = (settings: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(settings).map(([name, value]) => [`listener.name.clients.${name}`, value]))
 
 export interface RunningKafka {
   readonly bootstrap: readonly string[]
@@ -50,6 +56,7 @@ export const startKafka = async ({
   jvm = [],
   startMsMax = 60_000,
   clients,
+  scramUsers = {},
 }: KafkaOptions = {}): Promise<RunningKafka> => {
   const jars = await jarsOf('kafka')
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'))
@@ -74,8 +81,12 @@ export const startKafka = async ({
     await Promise.all(
       ids.map(async (id) => {
         await writeFile(fileOf(id), propertiesOf(id, brokers, ports, join(folder, `data-${id}`), { ...listenerSettings, ...settings }))
+        const users = Object.entries(scramUsers).flatMap(([name, password]) => [
+          '--add-scram',
+          `SCRAM-SHA-512=[name=${name},password=${password}]`,
+        ])
         const format = ['-XX:TieredStopAtLevel=1', ...classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', fileOf(id)]
-        await promisify(execFile)('java', format)
+        await promisify(execFile)('java', [...format, ...users])
       }),
     )
     await Promise.all(

@@ -1,27 +1,14 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
 import { type KafkaHarness, linesTo, newTopic, openSession, record, soon, unique } from '../adapters/kafka-harness.ts'
-import { type RunningKafka, startKafka } from './kafka.ts'
+import { certify } from './certify.ts'
+import { forClients, type RunningKafka, startKafka } from './kafka.ts'
 
-const password = 'grain-and-stone'
 const sessionMs = 60_000
-
-/** A key pair that names localhost, and its certificate as PEM. */
-const certify = async (folder: string): Promise<{ readonly keystore: string; readonly certificate: string }> => {
-  const keystore = join(folder, 'broker.p12')
-  const certificate = join(folder, 'broker.pem')
-  const store = ['-keystore', keystore, '-storetype', 'PKCS12', '-storepass', password, '-alias', 'broker']
-  const names = ['-dname', 'CN=localhost', '-ext', 'SAN=dns:localhost,ip:127.0.0.1']
-  await promisify(execFile)('keytool', ['-genkeypair', '-keyalg', 'EC', '-validity', '2', ...names, ...store])
-  await promisify(execFile)('keytool', ['-exportcert', '-rfc', '-file', certificate, ...store])
-  return { keystore, certificate: await readFile(certificate, 'utf8') }
-}
 
 describe.skipIf(inject('kafka') === null)('kafkajs, over TLS and SASL', () => {
   let folder: string
@@ -38,16 +25,12 @@ describe.skipIf(inject('kafka') === null)('kafkajs, over TLS and SASL', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'millrace-tls-'))
-    const { keystore, certificate: pem } = await certify(folder)
-    certificate = pem
-    const listener = (settings: Record<string, string>) =>
-      Object.fromEntries(Object.entries(settings).map(([name, value]) => [`listener.name.clients.${name}`, value]))
+    const made = await certify(folder)
+    certificate = made.certificate
     kafka = await startKafka({
       clients: { protocol: 'SASL_SSL' },
-      settings: listener({
-        'ssl.keystore.type': 'PKCS12',
-        'ssl.keystore.location': keystore,
-        'ssl.keystore.password': password,
+      settings: forClients({
+        ...made.settings,
         'sasl.enabled.mechanisms': 'PLAIN',
         'plain.sasl.jaas.config': 'org.apache.kafka.common.security.plain.PlainLoginModule required user_miller="grain";',
         'plain.connections.max.reauth.ms': String(sessionMs),

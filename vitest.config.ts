@@ -10,6 +10,8 @@ const alias = Object.entries(manifest.exports).map(([door, file]) => ({
 
 /** Random scenarios that Java runs as well. */
 const javaFuzz = 'test/conformance/fuzz/java.test.ts'
+/** Stacks that are deployed on the local AWS. */
+const deployments = 'test/deploy/*.real.test.ts'
 /** Three workloads on real parts that are killed and stopped. */
 const chaos = 'test/chaos/chaos.real.test.ts'
 
@@ -17,12 +19,12 @@ export default defineConfig({
   resolve: { alias },
   test: {
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**', javaFuzz, chaos] } },
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/broker/**', javaFuzz, deployments, chaos] } },
       {
         extends: true,
         test: {
           name: 'real',
-          include: ['test/broker/**/*.test.ts', javaFuzz, chaos],
+          include: ['test/broker/**/*.test.ts', javaFuzz, deployments, chaos],
           globalSetup: ['test/broker/global-setup.ts'],
           fileParallelism: false,
           testTimeout: 60_000,

@@ -56,15 +56,19 @@ export class QueryFunction extends Construct {
   }
 }
 
-/** What lies over the rows of the table: commit topics and changelogs, and source topics that serve as such. */
-const logsOf = ({ applicationId, topology, internalTopics }: QueryFunctionProps): readonly string[] => [
-  ...internalTopics.filter(({ kind }) => kind !== 'repartition').map(({ name }) => name),
-  ...topology.subTopologies.flatMap(({ stores, sourceTopics }) =>
-    stores.flatMap(({ sourceTopic }) =>
-      sourceTopics.filter(({ name }) => name === sourceTopic).map((topic) => topicName(topic, applicationId)),
+/** What lies over the rows of the table: commit topics and changelogs, and source topics that serve as such, where a store can be asked. */
+function logsOf({ applicationId, topology, internalTopics }: QueryFunctionProps): readonly string[] {
+  const asked = topology.subTopologies.filter(({ stores }) => stores.some(({ kind }) => kind === 'key-value'))
+  const isAsked = (subTopology: string) => asked.some(({ name }) => name === subTopology)
+  return [
+    ...internalTopics.flatMap((topic) => (topic.kind !== 'repartition' && isAsked(topic.subTopology) ? [topic.name] : [])),
+    ...asked.flatMap(({ stores, sourceTopics }) =>
+      stores.flatMap(({ sourceTopic }) =>
+        sourceTopics.filter(({ name }) => name === sourceTopic).map((topic) => topicName(topic, applicationId)),
+      ),
     ),
-  ),
-]
+  ]
+}
 
 /** The name of an export cannot be looked up without running the entry; its text must have it, or hand on what another file exports. */
 export function checkQueries(entry: string): readonly Finding[] {

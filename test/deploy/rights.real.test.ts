@@ -5,7 +5,7 @@ import { iam, KafkaCluster } from '../../infra/constructs/kafka-cluster.ts'
 import { StreamsApp } from '../../infra/constructs/streams-app.ts'
 import { type TopicsEvent, handler as topicsHandler } from '../../infra/handlers/internal-topics.ts'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
-import { type StreamsHandler, streamsHandler } from '../../src/lambda/index.ts'
+import { queryHandler, type StreamsHandler, streamsHandler } from '../../src/lambda/index.ts'
 import type { InvokeReply } from '../../src/local/invoke-reply.ts'
 import { bytesOf, commitValues, soon, unique } from '../adapters/kafka-harness.ts'
 import { type DeployedApp, deployApp, environmentOf } from '../broker/deployed-app.ts'
@@ -103,6 +103,11 @@ const usedByOtherProcessors: typeof usedByOthers = [
   ['a processor of addGlobalStore that reads its store: that of a global table does not', /^dynamodb:(BatchGetItem|Query) /],
 ]
 
+const usedByQueries: typeof usedByOthers = [
+  ...usedByOthers,
+  ['a query while the log is ahead of the table, after an invocation that died', /^kafka-cluster:(DescribeTopic|ReadData) topic\//],
+]
+
 describe.skipIf(kafka === null || dynamodb === null)('the rights of every function on MSK with IAM', () => {
   let resources: Readonly<Record<string, Resource>>
   let recorder: Recorder
@@ -120,7 +125,7 @@ describe.skipIf(kafka === null || dynamodb === null)('the rights of every functi
   beforeAll(async () => {
     const stack = emptyStack()
     const cluster = KafkaCluster.msk(clusterArn, { auth: iam, vpc: vpcIn(stack) })
-    new StreamsApp(stack, 'App', { topology, entry: 'infra/handlers/internal-topics.ts', applicationId: id, cluster })
+    new StreamsApp(stack, 'App', { topology, entry: 'functions/word-count/handler.ts', applicationId: id, cluster, queries: true })
     resources = Template.fromStack(stack).toJSON().Resources
     recorder = recordRights()
     for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, 'local')
@@ -176,6 +181,17 @@ describe.skipIf(kafka === null || dynamodb === null)('the rights of every functi
         return { status: 200, error: 'Unhandled', payload: String(error) }
       }
     }
+    const queries = queryHandler(topology)
+    const ask = async (): Promise<void> => {
+      for (const path of ['counts', 'names'].flatMap((store) => [...'abcdef'].map((key) => `${store}/${key}`))) {
+        const event = { rawPath: `/stores/${path}`, rawQueryString: '', requestContext: { http: { method: 'GET' } } }
+        const deadlineMs = soon()
+        const { statusCode, body } = await recorder.run('queries', () =>
+          queries(event, { getRemainingTimeInMillis: () => deadlineMs - Date.now() }),
+        )
+        expect({ path, statusCode, body }).toEqual({ path, statusCode: expect.toBeOneOf([200, 404]), body: expect.any(String) })
+      }
+    }
     const names = topology.subTopologies.map(({ name }) => name)
     for (const name of names) expect(await invoke(name, { source: 'millrace.tick' })).toMatchObject({ status: 200 })
     // One after the other, as a function finds out who it is from the environment of the process.
@@ -201,6 +217,7 @@ describe.skipIf(kafka === null || dynamodb === null)('the rights of every functi
       await session.commit(soon())
       session.close()
       await deployed.drained()
+      await ask()
     }
     await write('names', { a: 'Ida' })
     await write('names', { a: 'Ada' })
@@ -221,11 +238,13 @@ describe.skipIf(kafka === null || dynamodb === null)('the rights of every functi
       return { name, outside: outside(name, functionId), unused: unused(name, functionId, others) }
     })
     expect(found).toEqual(names.map((name) => ({ name, outside: [], unused: [] })))
+    const [asked = ''] = functionIds(({ Description }) => Description?.endsWith('answers queries') === true)
+    expect({ outside: outside('queries', asked), unused: unused('queries', asked, usedByQueries) }).toEqual({ outside: [], unused: [] })
   })
 
   it('are for the functions of the CDK to log, to invoke the function of the topics, and to ask for the brokers', () => {
     const isOurs = ({ Description, Environment }: FunctionProperties) =>
-      Description?.startsWith('Creates and checks') === true || Environment?.Variables?.MILLRACE_SUB_TOPOLOGY !== undefined
+      Description?.startsWith('Creates and checks') === true || Environment?.Variables?.MILLRACE_TABLE !== undefined
     const theirs = functionIds((properties) => !isOurs(properties))
     const log = (group: string) => ['CreateLogStream', 'PutLogEvents'].map((action) => `logs:${action} <${group}.Arn>`)
     const invoked = '<AppInternalTopicsHandlerFunction.Arn>'

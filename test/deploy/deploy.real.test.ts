@@ -1,0 +1,307 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
+import type { KafkaPorts } from '../../src/runtime/ports.ts'
+import { bytesOf, readTo, soon, textOf, unique } from '../adapters/kafka-harness.ts'
+import { certify } from '../broker/certify.ts'
+import { forClients, type RunningKafka, startKafka } from '../broker/kafka.ts'
+import { type Cdk, type CdkRun, cdkIn } from './cdk.ts'
+import { type DeployedChain, startChain } from './deployed-chain.ts'
+import { type VersionName, versions } from './fixtures/versions.ts'
+import { type Inventory, type LocalAws, missingLocalAws, startLocalAws } from './local-aws.ts'
+
+const dynamodb = inject('dynamodb')
+const missing = dynamodb === null ? undefined : missingLocalAws()
+const minutes = (count: number) => ({ timeout: count * 60_000 })
+
+/** One stack from its first deployment to its end: each test goes on where the one before it has stopped. */
+const lifeOfAStack = () => {
+  let folder: string
+  let certificate: string
+  let kafka: RunningKafka
+  let aws: LocalAws
+  let secret: string
+  let user: KafkaPorts
+  let chain: DeployedChain | undefined
+  /** Of every word that was ever counted. */
+  const counts: Record<string, number> = {}
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-deploy-'))
+    const made = await certify(folder)
+    certificate = made.certificate
+    const authority = join(folder, 'authority.pem')
+    await writeFile(authority, certificate)
+    const login = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
+    ;[kafka, aws] = await Promise.all([
+      startKafka({
+        clients: { protocol: 'SASL_SSL' },
+        scramUsers: { miller: 'grain' },
+        settings: forClients({ ...made.settings, 'sasl.enabled.mechanisms': 'SCRAM-SHA-512', 'scram-sha-512.sasl.jaas.config': login }),
+      }),
+      startLocalAws({ AWS_ENDPOINT_URL_DYNAMODB: dynamodb ?? '', NODE_EXTRA_CA_CERTS: authority }),
+    ])
+    user = createKafkaJs({ brokers: kafka.bootstrap })
+    const SecretString = JSON.stringify({ username: 'miller', password: 'grain' })
+    const { ARN } = await aws.call('secretsmanager', 'secretsmanager.CreateSecret', { Name: 'kafka', SecretString })
+    secret = String(ARN)
+  })
+  beforeEach(({ onTestFailed }) => {
+    onTestFailed(() =>
+      console.info(
+        aws.logs
+          .slice(-20)
+          .map(({ name, line }) => `${name} ${line}`)
+          .join('\n'),
+      ),
+    )
+  })
+  afterAll(async () => {
+    await chain?.stop()
+    await Promise.all([user?.txnLog.close(), user?.reader.close(), user?.admin.close()])
+    await Promise.all([kafka?.stop(), aws?.stop()])
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const cdk = (version: VersionName = 'first'): Cdk => cdkIn(folder, aws.environment, { version, brokers: kafka.clientsAddress, secret })
+  const deploy = (version: VersionName): Promise<CdkRun> => cdk(version).run('deploy', '--method', 'direct', '--require-approval', 'never')
+  const connect = async (): Promise<DeployedChain> => {
+    chain = await startChain({ aws, dynamodb: dynamodb ?? '', certificate })
+    return chain
+  }
+
+  /** Deploys a version that is taken, and goes on with it. */
+  const update = async (version: VersionName): Promise<void> => {
+    await chain?.stop()
+    expect(await deploy(version)).toMatchObject({ status: 0 })
+    expect((await aws.inventory()).stacks.Words).toMatchObject({ status: 'UPDATE_COMPLETE', reasons: [] })
+    await connect()
+  }
+
+  /** Deploys a version that is refused: why, and that everything is as it was. */
+  const refused = async (version: VersionName): Promise<string> => {
+    const before = await aws.inventory()
+    const { status, output } = await deploy(version)
+    const after = await aws.inventory()
+    const [reason = ''] = after.stacks.Words?.reasons ?? []
+    expect({ status, state: after.stacks.Words?.status, found: after.found }).toEqual({
+      ...{ status: 1, state: 'UPDATE_ROLLBACK_COMPLETE', found: before.found },
+    })
+    expect(oneLine(output)).toContain(messageIn(reason))
+    return messageIn(reason)
+  }
+
+  const write = async (topic: string, lines: readonly string[]): Promise<void> => {
+    const session = await user.txnLog.open({ transactionalId: unique('user'), transactionTimeoutMs: 30_000, deadlineMs: soon() })
+    const records = lines.map((line) => ({ key: null, value: bytesOf(line), timestamp: Date.now(), headers: [] }))
+    const half = Math.ceil(records.length / 2)
+    const batches = [records.slice(0, half), records.slice(half)].map((part, partition) => ({ topic, partition, records: part }))
+    await session.append(
+      batches.filter((batch) => batch.records.length > 0),
+      soon(),
+    )
+    await session.commit(soon())
+    session.close()
+  }
+
+  /** Lets the deployed version process the lines, and holds its outputs against a count by hand. */
+  const counted = async (version: VersionName, lines: readonly string[]): Promise<void> => {
+    for (const word of wordsOf(version, lines)) counts[word] = (counts[word] ?? 0) + 1
+    await chain?.drained()
+    const written = await outputsOf('word-counts')
+    expect(lastOf(written)).toEqual(counts)
+    // A count that comes twice, or goes back, was processed twice.
+    expect(written).toEqual(mapValues(written, (numbers) => [...new Set(numbers)].sort((one, other) => one - other)))
+  }
+
+  const count = async (version: VersionName, lines: readonly string[], topic = 'lines'): Promise<void> => {
+    await write(topic, lines)
+    await counted(version, lines)
+  }
+
+  /** All that was written to a topic, by word, in its order. */
+  const outputsOf = async (topic: string): Promise<Record<string, readonly number[]>> => {
+    const found: Record<string, readonly number[]> = {}
+    for (const partition of [0, 1]) {
+      const [bounds] = await user.reader.bounds([{ topic, partition }], soon())
+      for (const { key, value } of await readTo(user.reader, { topic, partition }, bounds?.highWatermark ?? 0)) {
+        const view = new DataView(value?.buffer ?? new ArrayBuffer(0), value?.byteOffset)
+        const number = value?.length === 8 ? Number(view.getBigInt64(0)) : view.getInt32(0)
+        const word = textOf(key) ?? ''
+        found[word] = [...(found[word] ?? []), number]
+      }
+    }
+    return found
+  }
+
+  test('begins with `cdk bootstrap`', minutes(3), async () => {
+    expect(await cdk().run('bootstrap')).toMatchObject({ status: 0 })
+    const inventory = await aws.inventory()
+    expect(Object.keys(inventory.stacks)).toEqual(['CDKToolkit'])
+    expect(inventory.found).toEqual(foundOf(inventory))
+  })
+
+  test('is refused while topics of the user are missing, and leaves nothing behind', minutes(3), async () => {
+    const before = await aws.inventory()
+    const { status, output } = await deploy('first')
+    const { stacks, found } = await aws.inventory()
+    expect({ status, state: stacks.Words?.status, found }).toEqual({ status: 1, state: 'ROLLBACK_COMPLETE', found: before.found })
+    const what = 'The application "words" uses topics that do not exist: lines, word-counts, word-letters.'
+    const message = `${notInPlace} ${what} Create the topic, or correct its name in the topology.`
+    expect(oneLine(output)).toContain(message)
+    expect(await user.admin.list('words-', soon())).toEqual([])
+  })
+
+  test('has all resources of its template, and no other', minutes(3), async () => {
+    const topics = ['lines', 'more-lines', 'word-counts', 'word-letters'].map((topic) => ({ topic, partitions: 2, config: {} }))
+    await user.admin.create(topics, soon())
+    expect(await deploy('first')).toMatchObject({ status: 0 })
+    const inventory = await aws.inventory()
+    const { stacks, found } = inventory
+    const { Resources } = cdk().template('Words')
+    expect(stacks.Words).toMatchObject({ status: 'CREATE_COMPLETE', reasons: [] })
+    expect(mapValues(stacks.Words?.resources ?? {}, ([type]) => type)).toEqual(mapValues(Resources, ({ Type }) => Type))
+    expect(found).toEqual(foundOf(inventory))
+    expect(await user.admin.list('words-', soon())).toEqual(
+      ['by-word-repartition', 'by-word-repartition-commits', 'counts-changelog', 'letters-changelog', 'lines-commits'].map((name) => ({
+        ...{ topic: `words-${name}`, partitions: 2 },
+      })),
+    )
+  })
+
+  test('counts words from its topics to its topics, with nothing set but what is deployed', minutes(2), async () => {
+    const { tick } = await connect()
+    await count('first', ['To be, or not to be', 'that is the question', 'to be'])
+    await count('first', ['to sleep no more'])
+    expect(new Set(Object.values(await tick()).map(({ payload }) => payload))).toEqual(new Set(['{"batchItemFailures":[]}']))
+  })
+
+  test('goes on with its counts when the code changes', minutes(3), async () => {
+    await update('changed-code')
+    await count('changed-code', ['to be or not to sleep', speech])
+  })
+
+  test('goes on when a store is removed, and keeps its changelog', minutes(3), async () => {
+    const letters = lastOf(await outputsOf('word-letters'))
+    await update('removed-store')
+    await count('removed-store', ['perchance to dream', speech])
+    expect(lastOf(await outputsOf('word-letters'))).toEqual(letters)
+    expect(await user.admin.list('words-letters', soon())).toEqual([{ topic: 'words-letters-changelog', partitions: 2 }])
+  })
+
+  test('fills a store that is added from then on', minutes(3), async () => {
+    const letters = lastOf(await outputsOf('word-letters'))
+    await update('added-store')
+    await count('added-store', [speech, 'perchance more sleep'])
+    const own = mapValues(
+      Object.groupBy(wordsOf('added-store', [speech, 'perchance more sleep']), (word) => word),
+      (words) => words?.join(''),
+    )
+    expect(lastOf(await outputsOf('word-letters'))).toEqual({ ...letters, ...mapValues(own, (text) => text?.length) })
+  })
+
+  test('stands still where code without the new store is deployed again, until the newer code is', minutes(4), async () => {
+    const before = aws.logs.length
+    await update('removed-store')
+    const written = await outputsOf('word-counts')
+    await write('lines', [speech])
+    const refusing = () => aws.logs.slice(before).flatMap(({ line }) => refusedTaskIn(line))
+    await expect
+      .poll(() => [...new Set(refusing())].sort(), { timeout: 60_000 })
+      .toEqual(['by-word-repartition/0', 'by-word-repartition/1'])
+    expect(await outputsOf('word-counts')).toEqual(written)
+    await update('added-store')
+    await counted('added-store', [speech])
+  })
+
+  test('reads a source topic that is added from its beginning', minutes(3), async () => {
+    await update('added-source')
+    await count('added-source', ['there is the rub'], 'more-lines')
+    await count('added-source', ['the rub'])
+  })
+
+  test('refuses another name of a sub-topology, and the old version goes on', minutes(3), async () => {
+    const read = 'Sub-topology "more-lines" is new, but "lines", which is no more, has read more-lines/N up to N: it was renamed.'
+    const keep = 'Keep the name: "lines" must be its first source topic.'
+    const begin = 'Or let the old code finish its input, then say with the new code where to begin: millrace reset (docs/operations.md).'
+    expect((await refused('renamed')).replace(/\/\d+ up to \d+/, '/N up to N')).toBe(`${notInPlace} ${read} ${keep} ${begin}`)
+    await count('added-source', ['what dreams may come'])
+  })
+
+  test('leaves its table and its topics behind when it is destroyed', minutes(3), async () => {
+    await chain?.stop()
+    const before = await aws.inventory()
+    const topics = await user.admin.list('words-', soon())
+    expect(await cdk('added-source').run('destroy', '--force')).toMatchObject({ status: 0 })
+    const after = await aws.inventory()
+    expect(Object.keys(after.stacks)).toEqual(['CDKToolkit'])
+    const tables = before.found['AWS::DynamoDB::GlobalTable'] ?? []
+    expect(after.found).toEqual({ ...foundOf(after), 'AWS::DynamoDB::GlobalTable': tables })
+    expect(tables).toHaveLength(1)
+    expect(await user.admin.list('words-', soon())).toEqual(topics)
+  })
+
+  test('goes on with its counts when it is deployed once more: a new table is filled from the changelogs', minutes(3), async () => {
+    expect(await deploy('added-source')).toMatchObject({ status: 0 })
+    const { stacks, found } = await aws.inventory()
+    expect(stacks.Words).toMatchObject({ status: 'CREATE_COMPLETE', reasons: [] })
+    expect(found['AWS::DynamoDB::GlobalTable']).toHaveLength(2)
+    await connect()
+    // Something for every task: one that nobody invokes has no item in the new table yet.
+    await count('added-source', [speech, speech])
+  })
+
+  test('refuses new code once a topic of the user has more partitions, and the old version goes on', minutes(3), async () => {
+    const admin = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
+    await admin.createPartitions({ topicPartitions: [{ topic: 'lines', count: 3 }] })
+    await admin.disconnect()
+    const what = 'topic words-lines-commits has 2 partitions and 3 were asked for.'
+    const why = 'A topic that the application reads has another number of partitions than before: its keys are in other tasks now.'
+    const remedy = 'Delete the internal topics of the application, deploy, and begin anew: millrace reset (docs/operations.md).'
+    expect(await refused('more-partitions')).toBe(`${notInPlace} ${what} ${why} ${remedy}`)
+    await count('added-source', ['must give us pause'])
+  })
+}
+
+/** What the services must have, and nothing else, where these stacks are all that there is. */
+const foundOf = ({ stacks, found }: Inventory): Inventory['found'] => {
+  const resources = Object.values(stacks).flatMap((stack) => Object.values(stack.resources))
+  const ofType = (type: string) => resources.flatMap(([it, id]) => (it === type ? [id] : [])).sort()
+  return Object.fromEntries(Object.keys(found).map((type) => [type, ofType(type)]))
+}
+
+/** Words for every partition. */
+const speech = 'perchance dream what dreams may come when have shuffled off this mortal coil'
+
+const notInPlace = 'The internal topics of "words" are not in place.'
+
+const mapValues = <T, R>(values: Readonly<Record<string, T>>, map: (value: T) => R): Record<string, R> =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, map(value)]))
+
+const lastOf = (written: Readonly<Record<string, readonly number[]>>) => mapValues(written, (numbers) => numbers.at(-1))
+
+const wordsOf = (version: VersionName, lines: readonly string[]): readonly string[] =>
+  lines.flatMap((line) => line.toLowerCase().match(/[a-z]+/g) ?? []).filter((word) => word.length >= versions[version].lettersMin)
+
+/** The task for which a function has logged that newer code is at work. */
+const refusedTaskIn = (line: string): readonly string[] => {
+  const [, subTopology, partition] = /"code":"TOPOLOGY_MISMATCH".*"subTopology":"([^"]+)","partition":(\d+)/.exec(line) ?? []
+  return subTopology === undefined ? [] : [`${subTopology}/${partition}`]
+}
+
+/** What the handler has said, without the provider framework's words around it. */
+const messageIn = (reason: string): string => /The internal topics of .*/.exec(reason)?.[0] ?? reason
+
+/** The command line breaks long messages. */
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ')
+
+if (missing === undefined) describe.skipIf(dynamodb === null)('a stack on the local AWS', lifeOfAStack)
+else {
+  test('a stack on the local AWS', ({ task, skip }) => {
+    if (missing.prerequisite) Object.assign(task.meta, { missing: missing.what })
+    skip(`${missing.what} is missing here`)
+  })
+}

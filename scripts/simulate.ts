@@ -155,7 +155,7 @@ const runExhaustive = async ({ apps }: Request): Promise<Tally> => {
 const isOf =
   (rule: string) =>
   (it: { readonly rule: string }): boolean =>
-    rule === '' || it.rule.split(/\W/).includes(rule)
+    rule === '' || it.rule === rule || it.rule.split(/\W/).includes(rule)
 
 const runMutants = async ({ seeds, from, rule }: Request): Promise<number> => {
   const chosen = mutants.filter(isOf(rule))

@@ -36,7 +36,7 @@ export const events = ['duplicate', 'tick', 'query', 'crash', 'freeze', 'jump', 
 export type Event = (typeof events)[number]
 
 /** What somebody does to the application while it works. */
-export const operations = ['reset', 'deploy'] as const
+export const operations = ['reset', 'deploy', 'silence'] as const
 export type Operation = (typeof operations)[number]
 
 export type Fault = CallFault | Event | Operation

@@ -23,6 +23,8 @@ export interface OperationsOptions {
   added(): void
   /** Processes of older code are no more. */
   retired(): void
+  /** What nobody has used for a week is forgotten. */
+  silent(): void
   count(operation: Operation): void
 }
 
@@ -30,7 +32,7 @@ export interface OperationsOptions {
 const overlapMs = 10 * 60_000
 const triesMax = 40
 
-/** What is done to the application while it works: deployments of the next version of its code, and resets, run again until they succeed. */
+/** What is done to the application while it works: deployments of the next version of its code, resets, run again until they succeed, and weeks without use. */
 export class Operations {
   readonly #options: OperationsOptions
   readonly #planned: Operation[]
@@ -90,6 +92,11 @@ export class Operations {
       auditor.resetTo = kind
       this.#tries = 0
       this.#reset()
+      return
+    }
+    if (operation === 'silence') {
+      schedule.tell('', () => 'the broker forgets transactional ids, and offsets of the event sources')
+      this.#options.silent()
       return
     }
     this.retire()

@@ -132,6 +132,21 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     stepMs: 1,
     operations: ['reset', 'reset'],
   }),
+  // the same, and the run after it stands still when it has looked
+  (random) => ({
+    policy: 'sticky',
+    callFaults: ['crash, request late', 'freeze after'],
+    at: { 'crash, request late': ['commit'], 'freeze after': ['bounds', 'fetch'] },
+    events: ['duplicate'],
+    perCall: random.pick([0.1, 0.2]),
+    perStep: 0.03,
+    faultsMax: 24,
+    lateRequests: random.pick([0.03, 0.1, 0.3]),
+    thaw: random.pick([0.02, 0.05]),
+    invocationMs: 900_000,
+    stepMs: 1,
+    operations: ['reset', 'reset'],
+  }),
   // brokers that stood still tell old ends of logs whose owners died
   () => ({
     callFaults: ['stale', 'crash before'],
@@ -185,6 +200,9 @@ const works: readonly (readonly Operation[])[] = [
   ['reset', 'deploy'],
   ['reset'],
   ['deploy', 'reset', 'deploy', 'reset'],
+  ['silence'],
+  ['silence', 'reset', 'silence'],
+  ['deploy', 'silence'],
 ]
 
 const ordinary = (random: Random): Omit<Profile, 'operations'> => ({

@@ -123,6 +123,10 @@ class Simulation implements World {
       operator: (name) => this.#outsider(name),
       added: () => this.#addProcesses(),
       retired: () => this.#retire(),
+      silent: () => {
+        this.kafka.forgetIds()
+        this.#triggers.forget()
+      },
       count: (operation) => this.#requests.injected.set(operation, (this.#requests.injected.get(operation) ?? 0) + 1),
     })
     this.#triggers = new Triggers({

@@ -73,6 +73,11 @@ export class Triggers {
     if (sources.length > 0) this.#deliver({ ...random.pick(sources), acknowledged: 0 })
   }
 
+  /** Offsets of consumer groups are gone: everything is delivered again. */
+  forget(): void {
+    for (const source of this.#sources) source.acknowledged = 0
+  }
+
   tick(task: SimulatedTask): void {
     this.#start(task, { kind: 'tick' })
   }

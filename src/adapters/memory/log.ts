@@ -9,6 +9,8 @@ export interface MemoryKafka extends KafkaPorts {
   produce(batches: readonly PartitionBatch[]): readonly Appended[]
   /** DeleteRecords: the partition's log starts at `offset` from now on. */
   truncate(at: TopicPartition & { readonly offset: number }): void
+  /** Forgets transactional ids without a transaction under way (`transactional.id.expiration.ms`): their sessions are fenced. */
+  forgetIds(): void
   /** What a fetch of one partition answers now, without waiting. */
   read(request: FetchRequest): FetchedPartition
 }
@@ -45,5 +47,6 @@ export const createMemoryKafka = (options: MemoryKafkaOptions = {}): MemoryKafka
     produce: (batches) => produce(topics, batches),
     read: (request) => partitionOf(topics, request).read(request),
     truncate: (at) => partitionOf(topics, at).truncate(at.offset),
+    forgetIds: () => coordinator.forget(),
   }
 }

@@ -87,6 +87,12 @@ export class Coordinator {
     }
   }
 
+  /** Forgets the ids that have no transaction under way, as a broker does after a week without use: their sessions are fenced. */
+  forget(): void {
+    for (const [transactionalId, { transaction }] of this.#owners)
+      if (transaction === undefined && !this.#unwritten.has(transactionalId)) this.#owners.delete(transactionalId)
+  }
+
   /** When the next open transaction outlives its timeout. */
   nextExpiryMs(): number {
     let next = Number.POSITIVE_INFINITY

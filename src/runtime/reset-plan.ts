@@ -147,18 +147,20 @@ export const factsOf = async (ports: ResetPorts, task: ResetTask, { fenced = fal
     gen: Math.max(gen, known?.gen ?? 0, logged.gen),
     paused: commit?.paused ?? false,
     commit: isLost ? undefined : commit,
-    positions: {
-      ...positionsIn({ ...commit?.parked, ...commit?.positions }, task),
-      ...(known !== undefined && known.seq >= seq ? positionsIn(known.positions, task) : {}),
-    },
+    positions: furthest(
+      [{ ...commit?.parked, ...commit?.positions }, known !== undefined && known.seq >= seq ? known.positions : {}],
+      task,
+    ),
     lease: item?.lease,
     checkpoint: known,
   }
 }
 
-/** Of this code's sources, whoever committed. */
-const positionsIn = (positions: Readonly<Record<string, number>>, { plan }: ResetTask): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(positions).filter(([topic]) => plan.sources.has(topic)))
+/** Of this code's sources, whoever committed: a checkpoint may have passed markers, and be behind in a topic that its code did not read. */
+const furthest = (all: readonly Readonly<Record<string, number>>[], { plan }: ResetTask): Readonly<Record<string, number>> => {
+  const topics = [...plan.sources.keys()].filter((topic) => all.some((positions) => positions[topic] !== undefined))
+  return Object.fromEntries(topics.map((topic) => [topic, Math.max(...all.map((positions) => positions[topic] ?? 0))]))
+}
 
 /** Without a commit record the numbers go on after the highest that anything has. */
 const lastInChangelogs = async ({ reader, clock }: ResetPorts, { plan, partition }: ResetTask): Promise<{ seq: number; gen: number }> => {

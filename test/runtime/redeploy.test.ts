@@ -245,6 +245,19 @@ describe('a reset to where the tasks are', () => {
   })
 })
 
+it('a reset to where the tasks are goes by the commit where the checkpoint is of code that did not read a topic', async () => {
+  const it = await deployments()
+  const [both, one] = [await it.deploy({ more: ['more'] }), await it.deploy({})]
+  await both(['a'])
+  it.feed('more', record('m', 'x', { timestamp: it.clock.nowMs }))
+  await expect(runInvocationOf(it, { more: ['more'] })).rejects.toThrow(died)
+  it.clock.nowMs += 2 * minute
+  await one(['a'])
+  expect(await it.item()).toMatchObject({ checkpoint: { seq: 3, positions: { words: 2, more: 0 } } })
+  await runReset({ ports: { ...it.kafka, ...it.ports }, topology: version({ more: ['more'] }), applicationId, to: { kind: 'current' } })
+  expect((await it.commits()).at(-1)).toMatchObject({ gen: 1, paused: false, positions: { words: 2, more: 1 } })
+})
+
 describe('code with another kind of store of the same name', () => {
   it.each([
     ['windows in place of keys', {}, { windowMs: 86_400_000 }, 'was "key-value logged" and is "window 86401000 logged" in this code'],

@@ -26,6 +26,8 @@ export interface CommitRecord {
    * tells less stood still, and does not know yet that it leads no more.
    */
   readonly logEnds?: Readonly<Record<string, number>>
+  /** Changelog to where this generation's rows begin; absent: 0. A reset tells it, and nobody needs what is before. */
+  readonly logStarts?: Readonly<Record<string, number>>
   /** Positions in topics that the topology does not read for the time being. */
   readonly parked?: Readonly<Record<string, number>>
 }
@@ -43,7 +45,9 @@ export const writeCommitRecord = ({ positions, ...rest }: CommitRecord, timestam
 export const readCommitRecord = (value: Uint8Array | null, where: string): CommitRecord => {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(value ?? []).toString('utf8'))
-    const { gen, seq, paused, pos, times, topology, shape, former, logEnds, parked } = parsed as { readonly [name: string]: unknown }
+    const { gen, seq, paused, pos, times, topology, shape, former, logEnds, logStarts, parked } = parsed as {
+      readonly [name: string]: unknown
+    }
     if (!Number.isSafeInteger(gen) || !Number.isSafeInteger(seq) || typeof pos !== 'object' || pos === null)
       throw new Error('a field is missing')
     return {
@@ -56,6 +60,7 @@ export const readCommitRecord = (value: Uint8Array | null, where: string): Commi
       ...(shape ? { shape: shape as Shape } : {}),
       ...(former ? { former: former as readonly string[] } : {}),
       ...(logEnds ? { logEnds: logEnds as Record<string, number> } : {}),
+      ...(logStarts ? { logStarts: logStarts as Record<string, number> } : {}),
       ...(parked ? { parked: parked as Record<string, number> } : {}),
     }
   } catch (cause) {

@@ -83,7 +83,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   const tails = await Promise.all(
     [...plan.changelogs].map(async ([store, topic]) => {
       const read = await readLog(request, topic, {
-        since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic],
+        since: added.has(store) ? undefined : rebuilt ? (commit.logStarts?.[topic] ?? 0) : checkpoint?.ends[topic],
         reaches: commit.logEnds?.[topic],
         expires: expires(plan, store),
       })
@@ -189,7 +189,7 @@ const readLog = async (
   const [start, end] = [bounds?.logStartOffset ?? 0, Math.min(bounds?.highWatermark ?? 0, until)]
   checkEnd(`${topic}/${partition}`, end, since)
   if (since !== undefined && since < start && !expires) {
-    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} begins at ${start}, after the checkpoint's ${since}`, {
+    throw new StreamsError('LOG_TRUNCATED', `The log ${topic}/${partition} begins at ${start}, but is needed from ${since} on`, {
       remedy: lostRemedy,
     })
   }

@@ -120,7 +120,11 @@ const rewind = (request: ResetRequest, task: ResetTask, tell: Tell): Promise<Pos
     if (!facts.paused) return { positions: facts.positions, bells: {} }
     const positions = await targetsOf(request, facts)
     tell({ step: 'rewind', task, seq: facts.seq + 1, positions })
-    const next = recordOf({ ...facts, positions }, { gen: facts.gen, paused: true })
+    const { plan, partition } = task
+    const topics = [...plan.changelogs.values()].map((topic) => ({ topic, partition }))
+    const logs = await request.ports.reader.bounds(topics, request.ports.clock.nowMs() + requestMs)
+    const logStarts = Object.fromEntries(logs.map(({ topic, highWatermark }) => [topic, highWatermark]))
+    const next = { ...recordOf({ ...facts, positions }, { gen: facts.gen, paused: true }), logStarts }
     return { next, positions, bells: positions, checkpoint: (end) => checkpointOf(request.ports, task, { commit: next, end }) }
   })
 
@@ -136,6 +140,7 @@ const recordOf = ({ plan, seq, positions, commit }: TaskFacts, { gen, paused }: 
   ...{ gen, seq: seq + 1, paused, positions },
   times: initialTimes,
   topology: plan.fingerprint,
+  ...(commit?.logStarts ? { logStarts: commit.logStarts } : {}),
   ...succeeding(commit, shapeOf(plan)),
 })
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { StreamsError } from '../../src/errors.ts'
+import { runInvocation } from '../../src/runtime/invocation.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import { died, dies, fails, meanwhile } from './faults.ts'
@@ -195,7 +197,7 @@ describe('a log that lost records', () => {
     it.kafka.truncate({ topic: 'app-words-commits', partition: 0, offset: 2 })
     await expect(it.run()).rejects.toMatchObject({
       code: 'LOG_TRUNCATED',
-      message: "The log app-words-commits/0 begins at 2, after the checkpoint's 1",
+      message: 'The log app-words-commits/0 begins at 2, but is needed from 1 on',
     })
   })
 
@@ -215,7 +217,18 @@ describe('a log that lost records', () => {
     it.kafka.truncate({ topic: 'app-counts-changelog', partition: 0, offset: await it.end('app-counts-changelog') })
     await expect(it.run()).rejects.toMatchObject({
       code: 'LOG_TRUNCATED',
-      message: "The log app-counts-changelog/0 begins at 4, after the checkpoint's 1",
+      message: 'The log app-counts-changelog/0 begins at 4, but is needed from 1 on',
+    })
+  })
+
+  it('of a changelog that is read in whole, as the table has lost its rows, is LOG_TRUNCATED', async () => {
+    const it = await processed()
+    it.kafka.truncate({ topic: 'app-counts-changelog', partition: 0, offset: await it.end('app-counts-changelog') })
+    const request = { ports: { ...it.ports, table: createMemoryTable() }, plan: it.plan, partition: 0, deadlineMs: startMs + 60_000 }
+    const trigger = { kind: 'delivery', topic: 'words', target: await it.end('words') } as const
+    await expect(runInvocation({ ...request, trigger, memory: createTaskMemory() })).rejects.toMatchObject({
+      code: 'LOG_TRUNCATED',
+      message: 'The log app-counts-changelog/0 begins at 2, but is needed from 0 on',
     })
   })
 

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { isStreamsError, StreamsError } from '../../src/errors.ts'
+import { runInvocation } from '../../src/runtime/invocation.ts'
+import { readLastCommit } from '../../src/runtime/last-commit.ts'
 import { type ResetStep, runReset } from '../../src/runtime/reset.ts'
 import { planReset } from '../../src/runtime/reset-plan.ts'
+import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { died } from './faults.ts'
 import { countsOf, resetScene } from './reset-scene.ts'
 
@@ -79,6 +83,30 @@ describe('a reset to the earliest records', () => {
     await it.settle()
     expect(await it.rows(1)).toEqual(countsOf(lines))
   })
+})
+
+it('a reset lets the logs before it go: the rows are read again from behind it', async () => {
+  const it = await resetScene(lines, { partitions: 1 })
+  await it.settle()
+  await runReset(it.request())
+  await it.settle()
+  const { plan } = it.tasks[1] ?? {}
+  if (!plan) throw new Error('there are two tasks')
+  const [topic, at] = [plan.changelogs.get('counts') ?? '', { topic: plan.commitTopic, partition: 0 }]
+  const { logStarts = {} } = (await readLastCommit(it.ports.reader, at, { fenced: false, deadlineMs: it.clock.nowMs })) ?? {}
+  it.kafka.truncate({ topic, partition: 0, offset: logStarts[topic] ?? 0 })
+  const table = createMemoryTable()
+  const trigger = { kind: 'tick' } as const
+  const request = {
+    ports: { ...it.ports, table },
+    plan,
+    partition: 0,
+    trigger,
+    deadlineMs: it.clock.nowMs + 60_000,
+    memory: createTaskMemory(),
+  }
+  expect(await runInvocation(request)).toMatchObject({ result: 'done', rowsWritten: Object.keys(countsOf(lines)).length })
+  expect(logStarts[topic]).toBeGreaterThan(0)
 })
 
 describe('the plan of a reset', () => {

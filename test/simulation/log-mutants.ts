@@ -26,8 +26,9 @@ const earlyEnds: readonly Patch[] = [
   },
   {
     file: logSync,
-    find: 'since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic],',
-    replace: 'since: rebuilt || added.has(store) ? undefined : checkpoint?.ends[topic], until: early.get(topic) ?? 0,',
+    find: 'since: added.has(store) ? undefined : rebuilt ? (commit.logStarts?.[topic] ?? 0) : checkpoint?.ends[topic],',
+    replace:
+      'since: added.has(store) ? undefined : rebuilt ? (commit.logStarts?.[topic] ?? 0) : checkpoint?.ends[topic], until: early.get(topic) ?? 0,',
   },
 ]
 

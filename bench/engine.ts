@@ -8,6 +8,7 @@ const measured = 5
 
 interface Side {
   readonly name: string
+  readonly column: string
   readonly run: (workload: Workload) => Promise<Timing>
 }
 
@@ -17,9 +18,9 @@ const perSecond = (records: number, ms: number): number => (1_000 * records) / m
 const bench: Bench = async (note) => {
   await using java = await startJavaDriver(workloads)
   const sides: readonly Side[] = [
-    { name: "Java's TopologyTestDriver", run: (workload) => java.run(workload) },
-    { name: 'our TopologyTestDriver', run: runDriver },
-    { name: 'warm tasks', run: runTasks },
+    { name: "Java's TopologyTestDriver", column: 'Java', run: (workload) => java.run(workload) },
+    { name: 'our TopologyTestDriver', column: 'driver', run: runDriver },
+    { name: 'warm tasks', column: 'tasks', run: runTasks },
   ]
   const rows: Row[] = []
   const ratios: Ratio[] = []
@@ -38,9 +39,9 @@ const bench: Bench = async (note) => {
       cpu: median(all.map(({ cpuMs }) => perSecond(records, cpuMs))),
     }))
     const [theirs, ...ours] = speeds
-    const columns = sides.flatMap((side, at): [string, number][] => [
-      [`${side.name}, records/s`, Math.round(speeds[at]?.wall ?? Number.NaN)],
-      [`per CPU s`.padEnd(9 + at), Math.round(speeds[at]?.cpu ?? Number.NaN)],
+    const columns = sides.flatMap(({ column }, at): [string, number][] => [
+      [`${column} records/s`, Math.round(speeds[at]?.wall ?? Number.NaN)],
+      [`${column} per CPU s`, Math.round(speeds[at]?.cpu ?? Number.NaN)],
     ])
     rows.push({ workload: name, records, ...Object.fromEntries(columns) })
     for (const [at, { wall, cpu }] of ours.entries()) {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { createDynamoDb } from '../src/adapters/dynamodb/dynamodb.ts'
 import { createKafkaJs } from '../src/adapters/kafkajs/kafkajs.ts'
 import { StreamsBuilder } from '../src/dsl/streams-builder.ts'
@@ -15,6 +14,7 @@ import { startDynamoDbLocal } from '../test/broker/dynamodb.ts'
 import { startKafka } from '../test/broker/kafka.ts'
 import { type Around, aroundPorts, type PortCall } from '../test/runtime/faults.ts'
 import { type Bench, type Findings, median, type Row, rounded } from './bench.ts'
+import { portsOver } from './engine/ports.ts'
 
 const samples = 40
 const recordsPerEvent = 10
@@ -77,12 +77,6 @@ interface Parts {
   readonly kafka: KafkaPorts
   readonly table: TableBackend
 }
-
-const portsOver = (kafka: KafkaPorts, table: TableBackend): InvocationPorts => ({
-  ...{ txnLog: kafka.txnLog, reader: kafka.reader, table, clock: { nowMs: () => Date.now() }, token: randomUUID },
-  partitionsOf: () => 1,
-  log: () => undefined,
-})
 
 /** Writes records and waits until they are readable; answers the offset after them. */
 const feed = async ({ kafka }: Parts, topic: string, records: number): Promise<number> => {

@@ -3,11 +3,11 @@ import { createMemoryKafka } from '../../src/adapters/memory/log.ts'
 import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { noHeaders } from '../../src/processor/record.ts'
 import { runInvocation } from '../../src/runtime/invocation.ts'
-import type { InvocationPorts } from '../../src/runtime/invocation-request.ts'
 import { planOf } from '../../src/runtime/plan.ts'
 import type { LogRecord } from '../../src/runtime/ports.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import type { Timing } from './java-driver.ts'
+import { portsOver } from './ports.ts'
 import type { Workload } from './workloads.ts'
 
 const applicationId = 'bench'
@@ -50,13 +50,7 @@ export const runTasks = async (workload: Workload): Promise<Timing> => {
   const counts = new Map([...topics, ...topology.partitionCounts(applicationId, new Map(topics))])
   const specs = [...counts].map(([topic, partitions]) => ({ topic, partitions, config: {} }))
   await kafka.admin.create(specs, farFuture)
-  let tokens = 0
-  const ports: InvocationPorts = {
-    ...{ txnLog: kafka.txnLog, reader: kafka.reader, table: createMemoryTable(), clock: { nowMs: () => Date.now() } },
-    token: () => `token-${tokens++}`,
-    partitionsOf: (topic) => counts.get(topic) ?? 1,
-    log: () => {},
-  }
+  const ports = portsOver(kafka, createMemoryTable())
   const tasks = topology.subTopologies.map((sub) => {
     const plan = planOf(topology, applicationId, sub)
     const [topic = ''] = plan.sources.keys()

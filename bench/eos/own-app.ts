@@ -1,9 +1,9 @@
 import { createMemoryTable } from '../../src/adapters/memory/table.ts'
 import { connectKafka } from '../../src/lambda/index.ts'
 import { runInvocation } from '../../src/runtime/invocation.ts'
-import type { InvocationPorts } from '../../src/runtime/invocation-request.ts'
 import { planOf } from '../../src/runtime/plan.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
+import { portsOver } from '../engine/ports.ts'
 import { workloads } from '../engine/workloads.ts'
 import { measured } from './measured.ts'
 
@@ -26,13 +26,7 @@ await kafka.admin.create(
   internal.map(({ name: topic, config }) => ({ topic, partitions: counts.get(topic) ?? 1, config })),
   soon(),
 )
-let tokens = 0
-const ports: InvocationPorts = {
-  ...{ txnLog: kafka.txnLog, reader: kafka.reader, table: createMemoryTable(), clock: { nowMs: () => Date.now() } },
-  token: () => `token-${tokens++}`,
-  partitionsOf: (topic) => counts.get(topic) ?? 1,
-  log: () => {},
-}
+const ports = portsOver(kafka, createMemoryTable(), (topic) => counts.get(topic) ?? 1)
 let [read, transactions] = [0, 0]
 
 /** One task, until everything is processed. */

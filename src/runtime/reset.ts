@@ -236,19 +236,15 @@ const checkpointOf = async (
   const fed = plan.stores.flatMap(({ sourceTopic }) =>
     sourceTopic !== undefined && commit.positions[sourceTopic] !== undefined ? [sourceTopic] : [],
   )
-  const [logs, sources] = await Promise.all(
-    [[...plan.changelogs.values()], fed].map((topics) =>
-      reader.bounds(
-        topics.map((topic) => ({ topic, partition })),
-        clock.nowMs() + requestMs,
-      ),
-    ),
+  const sources = await reader.bounds(
+    fed.map((topic) => ({ topic, partition })),
+    clock.nowMs() + requestMs,
   )
   return {
     seq: commit.seq,
     gen: commit.gen,
-    ends: { [plan.commitTopic]: end, ...Object.fromEntries((logs ?? []).map((it) => [it.topic, it.highWatermark])) },
-    positions: { ...commit.positions, ...Object.fromEntries((sources ?? []).map((it) => [it.topic, it.logStartOffset])) },
+    ends: { ...commit.logStarts, [plan.commitTopic]: end },
+    positions: { ...commit.positions, ...Object.fromEntries(sources.map((it) => [it.topic, it.logStartOffset])) },
     wakeMs: 0,
   }
 }

@@ -14,6 +14,8 @@ export interface FaultProxy {
   /** Where connections go; set before the first one. */
   target: number
   fault: Fault | null
+  /** Told of every request, by its number; what it returns is given the frame of the answer. */
+  watch: ((apiKey: number) => (answer: Buffer) => void) | null
   /** Numbers of all requests that went through, in order. */
   readonly requests: number[]
   /** Connections accepted so far. */
@@ -32,7 +34,7 @@ export const startFaultProxy = async (): Promise<FaultProxy> => {
   const server = createServer((client) => {
     accepted += 1
     const broker = connect(proxy.target, '127.0.0.1')
-    const asked = new Map<number, number>()
+    const asked = new Map<number, { readonly apiKey: number; readonly answered: ((answer: Buffer) => void) | undefined }>()
     const end = () => {
       for (const socket of [client, broker]) {
         socket.destroy()
@@ -49,8 +51,9 @@ export const startFaultProxy = async (): Promise<FaultProxy> => {
       'data',
       frames((frame) => {
         if (silenced.has(client)) return
-        requests.push(frame.readInt16BE(4))
-        asked.set(frame.readInt32BE(8), frame.readInt16BE(4))
+        const apiKey = frame.readInt16BE(4)
+        requests.push(apiKey)
+        asked.set(frame.readInt32BE(8), { apiKey, answered: proxy.watch?.(apiKey) })
         broker.write(frame)
       }),
     )
@@ -59,7 +62,10 @@ export const startFaultProxy = async (): Promise<FaultProxy> => {
       frames((frame) => {
         const { fault } = proxy
         if (silenced.has(client)) return
-        if (fault === null || fault.times === 0 || asked.get(frame.readInt32BE(4)) !== fault.apiKey) {
+        const request = asked.get(frame.readInt32BE(4))
+        asked.delete(frame.readInt32BE(4))
+        request?.answered?.(frame)
+        if (fault === null || fault.times === 0 || request?.apiKey !== fault.apiKey) {
           client.write(frame)
           return
         }
@@ -75,6 +81,7 @@ export const startFaultProxy = async (): Promise<FaultProxy> => {
     port: address.port,
     target: 0,
     fault: null,
+    watch: null,
     requests,
     get accepted() {
       return accepted

@@ -16,11 +16,11 @@ export interface KafkaOptions {
   readonly jvm?: readonly string[]
   /** How long a broker may take to start. Default: a minute. */
   readonly startMsMax?: number
-  /** A second listener of a single broker, for clients that come another way, e.g. authenticated or through a proxy. */
+  /** A second listener of each broker, for clients that come another way, e.g. authenticated or through a proxy. */
   readonly clients?: {
     readonly protocol: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
-    /** The loopback port that clients are sent to; default: the listener's own. */
-    readonly advertisedPort?: number
+    /** The loopback ports that clients are sent to, one per broker; default: the listeners' own. */
+    readonly advertisedPorts?: readonly number[]
   }
   /** Passwords by user, for SCRAM-SHA-512. */
   readonly scramUsers?: Readonly<Record<string, string>>
@@ -32,8 +32,8 @@ export const forClients = (settings: Readonly<Record<string, string>>): Record<s
 
 export interface RunningKafka {
   readonly bootstrap: readonly string[]
-  /** The address of the listener for `clients`; empty without one. */
-  readonly clientsAddress: string
+  /** The addresses of the listeners for `clients`, by broker; empty without them. */
+  readonly clientsAddresses: readonly string[]
   /** kill -9 of one broker, or of all of them; the data stays until `stop`. */
   kill(broker?: number): Promise<void>
   /** One broker ends in order: it hands over what it leads and coordinates first. */
@@ -60,8 +60,7 @@ export const startKafka = async ({
 }: KafkaOptions = {}): Promise<RunningKafka> => {
   const jars = await jarsOf('kafka')
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'))
-  const ports = await freePorts(2 * brokers + 1)
-  const clientsPort = ports[2 * brokers] ?? 0
+  const ports = await freePorts(3 * brokers)
   const ids = Array.from({ length: brokers }, (_, id) => id)
   const fileOf = (id: number) => join(folder, `server-${id}.properties`)
   const classPath = ['-cp', join(jars, '*')]
@@ -70,7 +69,7 @@ export const startKafka = async ({
     await Promise.all([...running.values()].map((java) => java.signal('SIGKILL')))
     await rm(folder, { recursive: true, force: true })
   }
-  const listenerSettings = clients === undefined ? {} : clientsListener(ports, clientsPort, clients)
+  const listenerSettings = (id: number) => (clients === undefined ? {} : clientsListener(id, brokers, ports, clients))
   const bootstrap = ids.map((id) => `127.0.0.1:${ports[id]}`)
   const launch = (id: number) => {
     const java = startJava(['-Xmx512m', ...jvm, ...classPath, 'kafka.Kafka', fileOf(id)], join(folder, `broker-${id}.log`))
@@ -80,7 +79,8 @@ export const startKafka = async ({
   try {
     await Promise.all(
       ids.map(async (id) => {
-        await writeFile(fileOf(id), propertiesOf(id, brokers, ports, join(folder, `data-${id}`), { ...listenerSettings, ...settings }))
+        const own = { ...listenerSettings(id), ...settings }
+        await writeFile(fileOf(id), propertiesOf(id, brokers, ports, join(folder, `data-${id}`), own))
         const users = Object.entries(scramUsers).flatMap(([name, password]) => [
           '--add-scram',
           `SCRAM-SHA-512=[name=${name},password=${password}]`,
@@ -98,7 +98,7 @@ export const startKafka = async ({
   }
   return {
     bootstrap,
-    clientsAddress: clients === undefined ? '' : `127.0.0.1:${clientsPort}`,
+    clientsAddresses: clients === undefined ? [] : ids.map((id) => `127.0.0.1:${ports[2 * brokers + id]}`),
     stop,
     async kill(broker) {
       const killed = broker === undefined ? [...running.values()] : [running.get(broker)]
@@ -112,14 +112,18 @@ export const startKafka = async ({
 }
 
 const clientsListener = (
+  id: number,
+  brokers: number,
   ports: readonly number[],
-  port: number,
-  { protocol, advertisedPort = port }: NonNullable<KafkaOptions['clients']>,
-) => ({
-  listeners: `PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},CLIENTS://127.0.0.1:${port}`,
-  'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports[0]},CLIENTS://127.0.0.1:${advertisedPort}`,
-  'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:${protocol}`,
-})
+  { protocol, advertisedPorts }: NonNullable<KafkaOptions['clients']>,
+) => {
+  const [own, controller, port] = [ports[id], ports[brokers + id], ports[2 * brokers + id]]
+  return {
+    listeners: `PLAINTEXT://127.0.0.1:${own},CONTROLLER://127.0.0.1:${controller},CLIENTS://127.0.0.1:${port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own},CLIENTS://127.0.0.1:${advertisedPorts?.[id] ?? port}`,
+    'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:${protocol}`,
+  }
+}
 
 const propertiesOf = (
   id: number,

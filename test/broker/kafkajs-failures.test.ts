@@ -32,8 +32,8 @@ describe.skipIf(inject('kafka') === null)('kafkajs, when things fail', () => {
 
   beforeAll(async () => {
     proxy = await startFaultProxy()
-    kafka = await startKafka({ settings, clients: { protocol: 'SASL_PLAINTEXT', advertisedPort: proxy.port } })
-    proxy.target = Number(kafka.clientsAddress.split(':')[1])
+    kafka = await startKafka({ settings, clients: { protocol: 'SASL_PLAINTEXT', advertisedPorts: [proxy.port] } })
+    proxy.target = Number(kafka.clientsAddresses[0]?.split(':')[1])
     const ports = clientOf('grain')
     harness = { ports, truncate: async () => {}, close: async () => void (await closeAll(ports)) }
     // The first transaction waits until the broker has made its internal topics.

@@ -18,7 +18,7 @@ describe.skipIf(inject('kafka') === null)('kafkajs, over TLS and SASL', () => {
 
   const connect = (config: Partial<Parameters<typeof createKafkaJs>[0]>): KafkaHarness => {
     const sasl = { mechanism: 'plain', username: 'miller', password: 'grain' } as const
-    const ports = createKafkaJs({ brokers: [kafka.clientsAddress], ssl: { ca: [certificate] }, sasl, ...config })
+    const ports = createKafkaJs({ brokers: kafka.clientsAddresses, ssl: { ca: [certificate] }, sasl, ...config })
     opened.push(ports)
     return { ports, truncate: async () => {}, close: async () => {} }
   }
@@ -63,7 +63,7 @@ describe.skipIf(inject('kafka') === null)('kafkajs, over TLS and SASL', () => {
     const failure = await connect({ ssl: true })
       .ports.admin.describe(['x'], soon())
       .catch((error: unknown) => error)
-    expect(failure).toMatchObject({ code: 'BROKER_UNREACHABLE', message: expect.stringContaining(kafka.clientsAddress) })
+    expect(failure).toMatchObject({ code: 'BROKER_UNREACHABLE', message: expect.stringContaining(kafka.clientsAddresses[0] ?? '') })
   })
 
   test('a mechanism that the broker does not offer is BROKER_REFUSED', async () => {

@@ -1,11 +1,11 @@
 import { StreamsError } from '../errors.ts'
 import type { Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
-import { type CommitRecord, changelogHeaders, outputHeaders, timeHeaderOf, writeCommitRecord } from './commit-record.ts'
+import { type CommitRecord, changelogHeaders, timeHeaderOf, writeCommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
 import type { TaskPlan } from './plan.ts'
-import type { Appended, LogRecord, PartitionBatch, TxnSession } from './ports.ts'
+import { type Appended, type LogRecord, type PartitionBatch, recordCount, type TxnSession } from './ports.ts'
 
 export interface Chunk {
   readonly effects: Effects
@@ -35,8 +35,7 @@ export const writeChunk = async (
   })
   const commit = { ...next, logEnds: logEndsOf(plan, changelogs, [next.logEnds, ends, listed]) }
   const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, nowMs)] }
-  const outputs = stamped(effects.outputs, plan.internalSinks, commit.seq)
-  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)
+  const appended = await session.append([...effects.outputs, ...changelogs, progress], deadlineMs)
   checkFurtherOn(appended, ends)
   checkWasTheEnd(appended.at(-1), listed?.[plan.commitTopic])
   await session.commit(deadlineMs)
@@ -44,7 +43,7 @@ export const writeChunk = async (
   return {
     commit,
     ends: Object.fromEntries(appended.filter(({ topic }) => log.has(topic)).map(({ topic, nextOffset }) => [topic, nextOffset])),
-    records: effects.outputs.reduce((sum, batch) => sum + batch.records.length, 0),
+    records: effects.outputs.reduce((sum, batch) => sum + recordCount(batch), 0),
   }
 }
 
@@ -96,15 +95,3 @@ const withinRetention = (record: LogRecord, { nowMs, retentionMs }: { readonly n
   record.timestamp >= nowMs - retentionMs
     ? record
     : { ...record, timestamp: nowMs, headers: [...record.headers, timeHeaderOf(record.timestamp)] }
-
-/** Records that leave the application say which transaction they came from; its own topics stay as Kafka Streams writes them. */
-const stamped = (outputs: readonly PartitionBatch[], own: ReadonlySet<string>, seq: number): readonly PartitionBatch[] => {
-  const stamp = outputHeaders(seq)
-  return outputs.map((batch) => {
-    if (own.has(batch.topic)) return batch
-    return {
-      ...batch,
-      records: batch.records.map(({ key, value, timestamp, headers }): LogRecord => ({ key, value, timestamp, headers: stamp(headers) })),
-    }
-  })
-}

@@ -1,9 +1,10 @@
+import { invariant } from '../invariant.ts'
 import { writeChunk } from './chunk.ts'
 import type { CommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
 import type { Flush } from './flush.ts'
 import { type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
-import type { FetchedPartition, TxnSession } from './ports.ts'
+import { type FetchedPartition, recordCount, type TxnSession } from './ports.ts'
 import type { ShapeChange } from './shape.ts'
 import type { Task } from './task.ts'
 
@@ -125,6 +126,7 @@ const commitChunk = async (
 ): Promise<void> => {
   const { ports, plan, stats } = held
   const next = { ...progress.commit, seq: progress.commit.seq + 1, positions, times: effects.times, topology: plan.fingerprint }
+  invariant(effects.seq === next.seq, `what was computed as transaction ${effects.seq} is committed as ${next.seq}`)
   const rows = flush.stage(effects.changes, next.seq)
   const written = await writeChunk(held, session, { effects, commit: next, ends: progress.ends, listed: progress.listed })
   progress.commit = written.commit
@@ -158,7 +160,7 @@ export const passed = (
 /** Says how many records went to the dead letter topic: deployments raise an alarm by this line. */
 const tellDeadLetters = ({ ports, ...held }: InvocationRequest, { outputs }: Effects): void => {
   const { deadLetterTopic } = held.plan.handlers
-  const records = outputs.reduce((sum, batch) => sum + (batch.topic === deadLetterTopic ? batch.records.length : 0), 0)
+  const records = outputs.reduce((sum, batch) => sum + (batch.topic === deadLetterTopic ? recordCount(batch) : 0), 0)
   if (records > 0) ports.log({ level: 'warn', message: 'dead letters', ...taskIdOf(held), topic: deadLetterTopic, records })
 }
 

@@ -1,8 +1,13 @@
+import type { Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
+import { murmur2 } from './partitioner.ts'
 import type { LogRecord, PartitionBatch } from './ports.ts'
+import { type RecordBlock, RecordBlocks, recordsOf, Slot } from './record-block.ts'
 
 /** What a task wants to happen, all of it or nothing: what one transaction commits. */
 export interface Effects {
+  /** Number of the transaction that its outputs are stamped with; absent where they are not. */
+  readonly seq?: number
   /** One batch per topic and partition; records in the order in which they were sent. */
   readonly outputs: readonly PartitionBatch[]
   /** The last row per key that was written, in the order of the last writes. */
@@ -29,37 +34,79 @@ export interface TaskTimes {
 
 export const initialTimes: TaskTimes = Object.freeze({ streamTime: -1, partitionTimes: Object.freeze({}) })
 
+/** What one transaction sends to a partition, packed; as objects for whoever wants these. */
+class PackedBatch implements PartitionBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly packed = new RecordBlocks()
+  #records: readonly LogRecord[] | undefined
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+
+  get blocks(): readonly RecordBlock[] {
+    return this.packed.blocks
+  }
+
+  get records(): readonly LogRecord[] {
+    this.#records ??= recordsOf(this.blocks)
+    return this.#records
+  }
+}
+
+/** Adds to the headers of a record that goes to this topic; undefined: nothing. */
+export type Stamp = (topic: string) => ((headers: Headers) => Headers) | undefined
+
+interface TopicOutputs {
+  readonly stamp: ((headers: Headers) => Headers) | undefined
+  /** By partition; of those that got nothing there are holes. */
+  readonly batches: PackedBatch[]
+}
+
 /** Collects the outputs of one transaction by topic and partition. */
 export class Outputs {
-  #topics = new Map<string, LogRecord[][]>()
-  #count = 0
+  /** Of the record that {@link add} takes next. */
+  readonly key = new Slot()
+  readonly value = new Slot()
+  #stamp: Stamp
+  #topics = new Map<string, TopicOutputs>()
 
-  get count(): number {
-    return this.#count
+  constructor(stamp: Stamp) {
+    this.#stamp = stamp
   }
 
-  add(topic: string, partition: number, record: LogRecord): void {
-    let partitions = this.#topics.get(topic)
-    if (!partitions) {
-      partitions = []
-      this.#topics.set(topic, partitions)
-    }
-    const batch = partitions[partition]
-    if (batch) batch.push(record)
-    else partitions[partition] = [record]
-    this.#count++
+  /** The partition for the key as it stands, as Kafka's default partitioner chooses it; its last bytes may have no say. */
+  partitionOf(partitions: number, windowBytes = 0): number {
+    const { bytes, from, to } = this.key
+    return partitions === 1 ? 0 : (murmur2(bytes, from, to - windowBytes) & 0x7fffffff) % partitions
   }
 
-  take(): readonly PartitionBatch[] {
-    const batches: PartitionBatch[] = []
-    for (const [topic, partitions] of this.#topics) {
-      // indexes of partitions that got nothing are holes, which forEach skips
-      partitions.forEach((records, partition) => {
-        batches.push({ topic, partition, records })
-      })
+  /** Takes key and value as they stand. */
+  add(topic: string, partition: number, record: Pick<LogRecord, 'timestamp' | 'headers'>): void {
+    const of = this.#topics.get(topic) ?? this.#begin(topic)
+    let batch = of.batches[partition]
+    if (batch === undefined) {
+      batch = new PackedBatch(topic, partition)
+      of.batches[partition] = batch
     }
+    const { stamp } = of
+    batch.packed.append(this.key, this.value, stamp ? { timestamp: record.timestamp, headers: stamp(record.headers) } : record)
+  }
+
+  /** What was added; what comes next is of the next transaction, with a stamp of its own. */
+  take(next: Stamp): readonly PartitionBatch[] {
+    // holes are passed over
+    const batches = [...this.#topics.values()].flatMap((of) => of.batches.filter(() => true))
     this.#topics = new Map()
-    this.#count = 0
+    this.#stamp = next
     return batches
+  }
+
+  #begin(topic: string): TopicOutputs {
+    const outputs = { stamp: this.#stamp(topic), batches: [] }
+    this.#topics.set(topic, outputs)
+    return outputs
   }
 }

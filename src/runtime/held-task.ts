@@ -132,7 +132,7 @@ const adopt = async (held: HeldTask, log: LogState): Promise<Pick<Begun, 'log' |
 const freshTask = ({ ports, plan, partition, memory, globals }: HeldTask, log: LogState): Task => {
   const { gen } = log.commit
   return new Task({
-    ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf, times: log.commit.times },
+    ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf, times: log.commit.times, seq: log.commit.seq },
     ...(globals ? { globalStore: (name: string) => globals.store(name) } : {}),
     rowsOf: (store) => {
       const where = { subTopology: plan.subTopology, partition, gen, store: store.name }

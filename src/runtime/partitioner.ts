@@ -1,10 +1,10 @@
-/** Kafka's murmur2 (F-01): the hash behind the default partitioner; a signed 32-bit integer. */
-export const murmur2 = (data: Uint8Array): number => {
+/** Kafka's murmur2 (F-01) of data[from, to): the hash behind the default partitioner; a signed 32-bit integer. */
+export const murmur2 = (data: Uint8Array, from = 0, to = data.length): number => {
   const m = 0x5bd1e995
-  const length = data.length
+  const length = to - from
   let h = 0x9747b28c ^ length
-  const words = length & ~3
-  for (let i = 0; i < words; i += 4) {
+  const words = from + (length & ~3)
+  for (let i = from; i < words; i += 4) {
     let k = (data[i] as number) | ((data[i + 1] as number) << 8) | ((data[i + 2] as number) << 16) | ((data[i + 3] as number) << 24)
     k = Math.imul(k, m)
     k ^= k >>> 24

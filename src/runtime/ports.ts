@@ -1,4 +1,5 @@
 import type { Headers } from '../processor/record.ts'
+import type { RecordBlock } from './record-block.ts'
 
 /**
  * The ports that a Kafka client fills. Offsets are numbers (an adapter refuses one beyond 2^53 - 1), times are Unix
@@ -25,7 +26,13 @@ export interface FetchedRecord extends LogRecord {
 
 export interface PartitionBatch extends TopicPartition {
   readonly records: readonly LogRecord[]
+  /** The same records, packed, where they are: then `records` are objects that somebody else has asked for. */
+  readonly blocks?: readonly RecordBlock[]
 }
+
+/** How many records a batch has, without making objects of them. */
+export const recordCount = (batch: PartitionBatch): number =>
+  batch.blocks ? batch.blocks.reduce((sum, { count }) => sum + count, 0) : batch.records.length
 
 /** Where a batch of {@link TxnSession.append} begins: the offset of its first record, and the one after its last. */
 export interface Appended extends TopicPartition {

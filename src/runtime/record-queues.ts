@@ -1,12 +1,40 @@
 import type { RecordContext } from '../processor/context.ts'
+import type { Headers } from '../processor/record.ts'
 import { JavaPriorityQueue } from './java-priority-queue.ts'
 import type { FetchedRecord } from './ports.ts'
 
 /** A record that is ready to be processed: deserialized, with its event time; it is its own context. */
-export interface StampedRecord extends RecordContext {
+export class StampedRecord implements RecordContext {
   readonly raw: FetchedRecord
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly headers: Headers
   readonly key: unknown
   readonly value: unknown
+
+  constructor(
+    raw: FetchedRecord,
+    { topic, partition, timestamp, key, value }: Pick<StampedRecord, 'topic' | 'partition' | 'timestamp' | 'key' | 'value'>,
+  ) {
+    this.raw = raw
+    this.topic = topic
+    this.partition = partition
+    this.offset = raw.offset
+    this.timestamp = timestamp
+    this.headers = raw.headers
+    this.key = key
+    this.value = value
+  }
+
+  get rawKey(): Uint8Array | null {
+    return this.raw.key
+  }
+
+  get rawValue(): Uint8Array | null {
+    return this.raw.value
+  }
 }
 
 /** Turns the next raw record of a topic into a ready one; undefined drops it. */

@@ -7,7 +7,6 @@ import type { StateStore, StoreBuilder } from '../processor/store.ts'
 import { type ProcessorNode, type SinkNode, topicName } from '../topology/nodes.ts'
 import type { Outputs } from './effects.ts'
 import type { Failures } from './failures.ts'
-import { partitionOfKey } from './partitioner.ts'
 import type { Punctuations } from './punctuations.ts'
 
 /** What the nodes of one task share. */
@@ -227,29 +226,32 @@ export const runningSink = (node: SinkNode, scope: TaskScope): TaskNode => {
       timestamp: record.timestamp,
     })
   }
-  /** undefined: the handler dropped the record. */
-  const bytesOf = (origin: 'KEY' | 'VALUE', topic: string, record: Record<unknown, unknown>): Uint8Array | null | undefined => {
-    const [serde, value] = origin === 'KEY' ? [node.keySerde, record.key] : [node.valueSerde, record.value]
-    if (value === null || value === undefined) return null
+  /** False: the handler dropped the record. */
+  const write = (origin: 'KEY' | 'VALUE', topic: string, record: Record<unknown, unknown>): boolean => {
+    const isKey = origin === 'KEY'
+    const slot = isKey ? outputs.key : outputs.value
+    const value = isKey ? record.key : record.value
+    if (value === null || value === undefined) {
+      slot.set(null)
+      return true
+    }
+    const serde = isKey ? node.keySerde : node.valueSerde
     try {
-      return serde.serialize(value, topic)
+      slot.write(serde, value, topic)
+      return true
     } catch (cause) {
-      if (!isMistake(cause) && scope.failures.production(node.name, { topic, record, origin }, cause)) return undefined
+      if (!isMistake(cause) && scope.failures.production(node.name, { topic, record, origin }, cause)) return false
       const what = `the ${origin.toLowerCase()} for topic ${topic} with the ${serde.name} serde`
       throw new StreamsError('SERDE_FAILED', `Cannot write ${what}: ${messageOf(cause)}`, { cause })
     }
   }
-  const send = (topic: string, count: number, input: Record<unknown, unknown>): void => {
-    const { key, value, timestamp, headers } = input
-    const keyBytes = bytesOf('KEY', topic, input)
-    const valueBytes = keyBytes === undefined ? undefined : bytesOf('VALUE', topic, input)
-    if (keyBytes === undefined || valueBytes === undefined) return
-    const record = { key: keyBytes, value: valueBytes, timestamp, headers }
-    const chosen = node.partitioner?.(topic, key, value, count)
+  const { windowBytes } = node.keySerde
+  const send = (topic: string, count: number, record: Record<unknown, unknown>): void => {
+    if (!write('KEY', topic, record) || !write('VALUE', topic, record)) return
+    const chosen = node.partitioner?.(topic, record.key, record.value, count)
     if (chosen === undefined) {
       // without a key the task's own partition: spread like the input, and one batch instead of many
-      const deciding = keyBytes === null ? null : (node.keySerde.partitionKey?.(key, topic) ?? keyBytes)
-      outputs.add(topic, deciding === null ? scope.partition % count : partitionOfKey(deciding, count), record)
+      outputs.add(topic, outputs.key.isNull ? scope.partition % count : outputs.partitionOf(count, windowBytes), record)
       return
     }
     if (chosen.length === 0) scope.dropped(node.name, 'the partitioner chose no partition')

@@ -8,13 +8,14 @@ import type { StateStore } from '../processor/store.ts'
 import type { Rows } from '../state/rows.ts'
 import type { AnySerde, SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
-import { type Effects, initialTimes, Outputs, type StoreChange, type TaskTimes } from './effects.ts'
+import { outputHeaders } from './commit-record.ts'
+import { type Effects, initialTimes, Outputs, type Stamp, type StoreChange, type TaskTimes } from './effects.ts'
 import { createFailures, type Failures } from './failures.ts'
-import { partitionOfKey } from './partitioner.ts'
 import { type TaskPlan, taskIdOf } from './plan.ts'
 import type { FetchedRecord } from './ports.ts'
 import { Punctuations } from './punctuations.ts'
-import { RecordQueues, type StampedRecord } from './record-queues.ts'
+import { PackedRecord } from './record-block.ts'
+import { RecordQueues, StampedRecord } from './record-queues.ts'
 import { RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
 import { openStore, type TaskStore } from './task-stores.ts'
 
@@ -27,6 +28,8 @@ export interface TaskOptions {
   /** Rows of each store: the task reads and writes them, the caller flushes them. */
   readonly rowsOf: (store: StoreSpec) => Rows
   readonly times?: TaskTimes
+  /** Number of the last transaction: what leaves the application is stamped with the next one's. Absent: nothing is stamped. */
+  readonly seq?: number
   /** A global store for the processors to read; undefined where the application has none of that name. */
   readonly globalStore?: (name: string) => StateStore | undefined
   /** Told of every record that reaches a node, before the node sees it: for tests and tools, it costs. */
@@ -54,7 +57,7 @@ export class Task {
   readonly #options: TaskOptions
   readonly #queues: RecordQueues
   readonly #holder: ContextHolder = { current: undefined }
-  readonly #outputs = new Outputs()
+  readonly #outputs: Outputs
   readonly #stores = new Map<string, TaskStore>()
   readonly #sources = new Map<SourceNode, TaskNode[]>()
   readonly #processors = new Map<string, RunningProcessor>()
@@ -65,6 +68,8 @@ export class Task {
   #streamTime: number
   readonly #visit: Visit
   #depth = 0
+  /** Of the next transaction. */
+  #seq: number | undefined
 
   constructor(options: TaskOptions) {
     this.#options = options
@@ -80,6 +85,8 @@ export class Task {
       partition: options.partition,
       dropped: (node, why) => this.#drop(node, why),
     })
+    this.#seq = options.seq === undefined ? undefined : options.seq + 1
+    this.#outputs = new Outputs(this.#stamp())
     this.#streamTime = times.streamTime
     this.#remembered = new Map(Object.entries(times.remembered ?? {}))
     this.#punctuations = new Punctuations(this.#remembered, (node, punctuator, timestampMs) =>
@@ -174,8 +181,11 @@ export class Task {
       andThen(this.#flushStores(), () => this.#sendDeadLetters()),
       () => {
         this.#holder.current = undefined
+        const seq = this.#seq
+        if (this.#seq !== undefined) this.#seq++
         return {
-          outputs: this.#outputs.take(),
+          ...(seq === undefined ? {} : { seq }),
+          outputs: this.#outputs.take(this.#stamp()),
           changes: [...this.#stores.values()]
             .map((store): StoreChange => {
               const rows = store.rows.takeWritten()
@@ -186,6 +196,13 @@ export class Task {
         }
       },
     )
+  }
+
+  /** Records that leave the application say which transaction they came from; its own topics stay as Kafka Streams writes them. */
+  #stamp(): Stamp {
+    if (this.#seq === undefined) return () => undefined
+    const stamp = outputHeaders(this.#seq)
+    return (topic) => (this.#options.plan.internalSinks.has(topic) ? undefined : stamp)
   }
 
   #times(): TaskTimes {
@@ -200,7 +217,9 @@ export class Task {
   #sendDeadLetters(): Awaitable<void> {
     return forEachInOrder(this.#failures.takeDeadLetters(), ({ topic, ...record }) =>
       andThen(this.#options.partitionsOf(topic), (count) => {
-        this.#outputs.add(topic, record.key === null ? this.#options.partition % count : partitionOfKey(record.key, count), record)
+        this.#outputs.key.set(record.key)
+        this.#outputs.value.set(record.value)
+        this.#outputs.add(topic, record.key === null ? this.#options.partition % count : this.#outputs.partitionOf(count), record)
       }),
     )
   }
@@ -250,14 +269,14 @@ export class Task {
       this.#drop(source.name, 'negative timestamp')
       return undefined
     }
-    return { topic, partition, offset, timestamp, headers, rawKey: raw.key, rawValue: raw.value, raw, key, value }
+    return new StampedRecord(raw, { topic, partition, timestamp, key, value })
   }
 
   #deserialize(what: 'key' | 'value', serde: AnySerde, topic: string, raw: FetchedRecord): unknown {
-    const bytes = raw[what]
-    if (bytes === null) return null
     try {
-      return serde.deserialize(bytes, topic)
+      if (raw instanceof PackedRecord) return what === 'key' ? raw.readKey(serde, topic) : raw.readValue(serde, topic)
+      const bytes = raw[what]
+      return bytes === null ? null : serde.deserialize(bytes, topic)
     } catch (cause) {
       const where = `${topic}/${this.#options.partition}@${raw.offset}`
       throw new StreamsError('SERDE_FAILED', `Cannot read the ${what} of ${where} with the ${serde.name} serde: ${messageOf(cause)}`, {

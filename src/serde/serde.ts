@@ -8,8 +8,12 @@ export interface Serde<T> {
   readonly name: string
   serialize(value: T, topic: string): Uint8Array
   deserialize(bytes: Uint8Array, topic: string): T | null
-  /** The bytes that decide the partition, where these are not all bytes: a windowed key goes where its inner key goes (S-40). */
-  partitionKey?(value: T, topic: string): Uint8Array
+  /** As `deserialize` of bytes[from, to), where that is cheaper than a view of them. */
+  deserializeFrom?(bytes: Buffer, from: number, to: number): T | null
+  /** Writes the bytes of `serialize` to `out` from `at` on and answers where they end; -1, and nothing is lost, where they may not fit. */
+  serializeInto?(value: T, out: Buffer, at: number): number
+  /** How many bytes at the end do not decide the partition; absent: 0. A windowed key goes where its inner key goes (S-40). */
+  readonly windowBytes?: number
   /** {@link keyId} of the bytes, where that is cheaper than making them. */
   idOf?(value: T, topic: string): string
 }

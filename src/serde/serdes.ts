@@ -3,7 +3,7 @@ import { StreamsError } from '../errors.ts'
 import { list } from './list.ts'
 import { double, float, integer, long, longAsBigint, short } from './numbers.ts'
 import { keyId, type Serde } from './serde.ts'
-import { readText } from './text.ts'
+import { readText, writeText } from './text.ts'
 import { sessionWindowed, timeWindowed } from './windowed.ts'
 
 const toBuffer = (bytes: Uint8Array): Buffer =>
@@ -18,7 +18,12 @@ const string: Serde<string> = Object.freeze({
     if (typeof value !== 'string') throw wrongType('string', value)
     return Buffer.from(value, 'utf8')
   },
-  deserialize: readText,
+  deserialize: (bytes: Uint8Array) => readText(toBuffer(bytes), 0, bytes.length),
+  deserializeFrom: readText,
+  serializeInto: (value: string, out: Buffer, at: number) => {
+    if (typeof value !== 'string') throw wrongType('string', value)
+    return writeText(value, out, at)
+  },
   // a character up to 127 is its own byte
   idOf: (value: string) => (typeof value === 'string' && !beyondAscii.test(value) ? value : keyId(string.serialize(value, ''))),
 })

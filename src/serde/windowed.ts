@@ -19,8 +19,11 @@ const longBytes = 8
 const tooShort = (name: string, bytes: Uint8Array): StreamsError =>
   new StreamsError('SERDE_FAILED', `The ${name} serde got ${bytes.length} bytes, too few for a window`)
 
-const at = (bytes: Uint8Array, offset: number, topic: string): number =>
-  long.deserialize(bytes.subarray(offset, offset + longBytes), topic) ?? 0
+const toBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const at = (bytes: Uint8Array, offset: number): number => long.deserializeFrom?.(toBuffer(bytes), offset, offset + longBytes) ?? 0
+const writeLong = (value: number, out: Buffer, offset: number): number => long.serializeInto?.(value, out, offset) ?? -1
 
 const refuseEmpty = (endMs: number, startMs: number): void => {
   if (!(endMs > startMs)) throw new StreamsError('SERDE_FAILED', `A time window from ${startMs} to ${endMs} has no length`)
@@ -39,12 +42,20 @@ export const timeWindowed = <K>(inner: Serde<K>, sizeMs: number): Serde<Windowed
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - longBytes
       if (split < 0) throw tooShort(name, bytes)
-      const startMs = at(bytes, split, topic)
+      const startMs = at(bytes, split)
       const endMs = startMs + sizeMs
       refuseEmpty(endMs, startMs)
       return { key: inner.deserialize(bytes.subarray(0, split), topic) as K, window: { startMs, endMs } }
     },
-    partitionKey: ({ key }: Windowed<K>, topic: string) => inner.serialize(key, topic),
+    ...(inner.serializeInto
+      ? {
+          serializeInto: ({ key, window }: Windowed<K>, out: Buffer, from: number) => {
+            const split = inner.serializeInto?.(key, out, from) ?? -1
+            return split < 0 ? split : writeLong(window.startMs, out, split)
+          },
+        }
+      : {}),
+    windowBytes: longBytes,
   })
 }
 
@@ -58,10 +69,19 @@ export const sessionWindowed = <K>(inner: Serde<K>): Serde<Windowed<K>> => {
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - 2 * longBytes
       if (split < 0) throw tooShort(name, bytes)
-      const window = { startMs: at(bytes, split + longBytes, topic), endMs: at(bytes, split, topic) }
+      const window = { startMs: at(bytes, split + longBytes), endMs: at(bytes, split) }
       return { key: inner.deserialize(bytes.subarray(0, split), topic) as K, window }
     },
-    partitionKey: ({ key }: Windowed<K>, topic: string) => inner.serialize(key, topic),
+    ...(inner.serializeInto
+      ? {
+          serializeInto: ({ key, window }: Windowed<K>, out: Buffer, from: number) => {
+            const split = inner.serializeInto?.(key, out, from) ?? -1
+            const middle = split < 0 ? split : writeLong(window.endMs, out, split)
+            return middle < 0 ? middle : writeLong(window.startMs, out, middle)
+          },
+        }
+      : {}),
+    windowBytes: 2 * longBytes,
   })
 }
 
@@ -113,7 +133,7 @@ export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<Store
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - sequenceBytes - longBytes
       if (split < 0) throw tooShort(name, bytes)
-      const startMs = at(bytes, split, topic)
+      const startMs = at(bytes, split)
       const window = { startMs, endMs: startMs + sizeMs }
       const key = inner.deserialize(bytes.subarray(0, split), topic) as K
       const sequence = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readInt32BE(bytes.length - sequenceBytes)

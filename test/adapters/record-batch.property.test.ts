@@ -2,11 +2,14 @@ import zlib from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { crc32c } from '../../src/adapters/kafkajs/crc32c.ts'
-import { type AbortedTransaction, decodeCommitted, encodeBatch, type Producer } from '../../src/adapters/kafkajs/record-batch.ts'
+import { type AbortedTransaction, decodeCommitted, type Producer, batchOf as sealed } from '../../src/adapters/kafkajs/record-batch.ts'
 import type { FetchedRecord, LogRecord } from '../../src/runtime/ports.ts'
+import { packRecords, type RecordBlock } from '../../src/runtime/record-block.ts'
 import { bytesOf, record, textOf } from './kafka-harness.ts'
 
 const producer: Producer = { producerId: 7, epoch: 3, baseSequence: 0 }
+
+const encodeBatch = (records: readonly LogRecord[], of: Producer): Buffer => sealed(packRecords(records)[0] as RecordBlock, of)
 
 const bytes = fc.option(fc.uint8Array({ maxLength: 200 }), { nil: null })
 const header = fc.tuple(fc.string({ maxLength: 20, unit: 'binary' }), bytes)
@@ -38,8 +41,6 @@ const batchOf = (values: readonly string[], baseOffset: number, producerId = 7):
   stored(
     encodeBatch(
       values.map((value) => record(value)),
-      0,
-      values.length,
       { ...producer, producerId },
     ),
     baseOffset,
@@ -52,7 +53,7 @@ const resealed = (batch: Buffer): Buffer => {
 }
 const marker = (baseOffset: number, producerId: number, type: 'abort' | 'commit'): Buffer => {
   const key = Uint8Array.of(0, 0, 0, type === 'abort' ? 0 : 1)
-  const batch = encodeBatch([{ ...record(''), key, value: Uint8Array.of(0, 0, 0, 0, 0, 0) }], 0, 1, {
+  const batch = encodeBatch([{ ...record(''), key, value: Uint8Array.of(0, 0, 0, 0, 0, 0) }], {
     producerId,
     epoch: 3,
     baseSequence: -1,
@@ -70,7 +71,7 @@ describe('a record batch', () => {
   test('decodes to the records that were encoded, at consecutive offsets', () => {
     fc.assert(
       fc.property(records, fc.nat(2 ** 40), (written, baseOffset) => {
-        const batch = stored(encodeBatch(written, 0, written.length, producer), baseOffset)
+        const batch = stored(encodeBatch(written, producer), baseOffset)
         const decoded = decodeCommitted(batch, 0, [])
         expect(decoded.records.map(plain)).toEqual(written.map(plain))
         expect(decoded.records.map(({ offset }) => offset)).toEqual(written.map((_, i) => baseOffset + i))
@@ -82,7 +83,7 @@ describe('a record batch', () => {
   test('that was damaged anywhere behind its checksum is noticed', () => {
     fc.assert(
       fc.property(records, fc.nat(), fc.integer({ min: 1, max: 255 }), (written, where, flip) => {
-        const batch = encodeBatch(written, 0, written.length, producer)
+        const batch = encodeBatch(written, producer)
         const at = 21 + (where % (batch.length - 21))
         batch[at] = (batch[at] as number) ^ flip
         expect(() => decodeCommitted(batch, 0, [])).toThrow('its checksum does not fit')
@@ -92,7 +93,7 @@ describe('a record batch', () => {
 
   test('has the largest timestamp of its records, the first one and its producer in its header', () => {
     const written = [1000, 5000, 2000].map((timestamp) => record('x', timestamp))
-    const batch = encodeBatch(written, 0, 3, { producerId: 9, epoch: 4, baseSequence: 11 })
+    const batch = encodeBatch(written.slice(0, 3), { producerId: 9, epoch: 4, baseSequence: 11 })
     expect([
       batch.readBigInt64BE(27),
       batch.readBigInt64BE(35),

@@ -56,7 +56,8 @@ const tables: Readonly<Record<string, Fill>> = {
   },
   windowedPartitioner: (table, input) => {
     const serde = table.serde ?? 'bytes'
-    const key = serdeOf(serde).partitionKey?.(fromJson(serde, input), 't')
+    const { serialize, windowBytes } = serdeOf(serde)
+    const key = windowBytes ? serialize(fromJson(serde, input), 't').subarray(0, -windowBytes) : undefined
     return perCount(table, (count) => (key === undefined ? null : partitionOfKey(key, count)))
   },
   windowStoreKey: ({ serde = 'bytes' }, input) => {

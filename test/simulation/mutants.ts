@@ -89,9 +89,9 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: chunk,
-        find: '  const appended = await session.append([...outputs, ...changelogs, progress], deadlineMs)\n',
+        find: '  const appended = await session.append([...effects.outputs, ...changelogs, progress], deadlineMs)\n',
         replace:
-          '  const appending = session.append([...outputs, ...changelogs, progress], deadlineMs)\n  appending.catch(() => undefined)\n  await session.commit(deadlineMs)\n  const appended = await appending\n',
+          '  const appending = session.append([...effects.outputs, ...changelogs, progress], deadlineMs)\n  appending.catch(() => undefined)\n  await session.commit(deadlineMs)\n  const appended = await appending\n',
       },
       { file: chunk, find: '  await session.commit(deadlineMs)\n  const log', replace: '  const log' },
     ],
@@ -281,7 +281,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: chunk,
-        find: '[...outputs, ...changelogs, progress], deadlineMs)',
+        find: '[...effects.outputs, ...changelogs, progress], deadlineMs)',
         replace:
           '[...outputs, ...changelogs, ...(changelogs.length + outputs.length === 0 || changelogs.length > 0 ? [progress] : [])], deadlineMs)',
       },

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { StreamsError } from '../../errors.ts'
 import { invariant } from '../../invariant.ts'
-import type { Appended, LogRecord, PartitionBatch, TopicPartition } from '../../runtime/ports.ts'
+import type { Appended, PartitionBatch, TopicPartition } from '../../runtime/ports.ts'
+import { blocksOf, type RecordBlock } from '../../runtime/record-block.ts'
 import { type BrokerAddress, byTopic, type Produced, produce } from './apis.ts'
 import { isProduceRepeatable, nameOf, sessionError } from './broker-errors.ts'
 import type { Leaders } from './cluster.ts'
 import { addressText, Unanswered } from './connection.ts'
-import { encodeBatch, recordBytesMax } from './record-batch.ts'
+import { batchOf } from './record-batch.ts'
 
 /** A request carries at most about this many bytes, well below the broker's socket.request.max.bytes (100 MB). */
 const requestBytesMax = 16_000_000
@@ -27,9 +28,7 @@ export interface ProduceOptions {
 
 /** A part of a partition's records that fits into one record batch. */
 interface Cut extends TopicPartition {
-  readonly records: readonly LogRecord[]
-  readonly from: number
-  readonly to: number
+  readonly block: RecordBlock
   /** Encoded when its turn comes, and then never again: a repetition sends the same bytes with the same sequence. */
   bytes: Buffer | null
   repeats: number
@@ -67,27 +66,15 @@ export const produceAll = async (
     const first = cuts[i]?.[0]
     const last = cuts[i]?.at(-1)
     invariant(first !== undefined && last !== undefined, 'a batch has at least one cut')
-    return { topic, partition, baseOffset: first.baseOffset, nextOffset: last.baseOffset + last.to - last.from }
+    return { topic, partition, baseOffset: first.baseOffset, nextOffset: last.baseOffset + last.block.count }
   })
 }
 
-const cut = ({ topic, partition, records }: PartitionBatch, batchBytesMax: number): readonly Cut[] => {
-  invariant(records.length > 0, `a batch for ${topic}/${partition} has no records`)
-  const cuts: Cut[] = []
-  let from = 0
-  let bytes = 0
-  const close = (to: number) => {
-    cuts.push({ topic, partition, records, from, to, bytes: null, repeats: 0, baseOffset: -1 })
-    from = to
-    bytes = 0
-  }
-  for (let i = 0; i < records.length; i++) {
-    const size = recordBytesMax(records[i] as LogRecord)
-    if (bytes > 0 && bytes + size > batchBytesMax) close(i)
-    bytes += size
-  }
-  close(records.length)
-  return cuts
+const cut = (batch: PartitionBatch, batchBytesMax: number): readonly Cut[] => {
+  const { topic, partition } = batch
+  const blocks = blocksOf(batch, batchBytesMax)
+  invariant(blocks.length > 0, `a batch for ${topic}/${partition} has no records`)
+  return blocks.map((block) => ({ topic, partition, block, bytes: null, repeats: 0, baseOffset: -1 }))
 }
 
 /** The first cut of every partition, as many as one request carries. */
@@ -104,10 +91,10 @@ const takeRound = (queues: ReadonlyMap<string, readonly Cut[]>, options: Produce
   return round
 }
 
-const encodeNext = (key: string, { records, from, to }: Cut, { producerId, epoch, sequences: next }: ProduceOptions): Buffer => {
+const encodeNext = (key: string, { block }: Cut, { producerId, epoch, sequences: next }: ProduceOptions): Buffer => {
   const baseSequence = next.get(key) ?? 0
-  next.set(key, (baseSequence + to - from) % sequences)
-  return encodeBatch(records, from, to, { producerId, epoch, baseSequence })
+  next.set(key, (baseSequence + block.count) % sequences)
+  return batchOf(block, { producerId, epoch, baseSequence })
 }
 
 /** Sends each leader its part; resolves to those that must be sent again. Everything has been answered, or given up, when this ends. */

@@ -1,11 +1,8 @@
 import { StreamsError } from '../../errors.ts'
-import { noHeaders } from '../../processor/record.ts'
-import type { Appended, FetchedPartition, FetchedRecord, FetchRequest, LogRecord } from '../../runtime/ports.ts'
+import type { Appended, FetchedPartition, FetchedRecord, FetchRequest } from '../../runtime/ports.ts'
+import { type RecordBlock, recordsOf } from '../../runtime/record-block.ts'
 
-/** As on a broker, an append is cut into batches of about this size, and a fetch answers whole batches. */
-const batchBytesMax = 1_000_000
-const recordOverheadBytes = 16
-
+/** As on a broker a fetch answers whole batches. */
 interface Batch {
   readonly baseOffset: number
   readonly nextOffset: number
@@ -16,15 +13,13 @@ interface Batch {
 
 interface AppendOptions {
   readonly transaction?: object
-  /** By {@link sizesOf}, where the caller has them. */
-  readonly sizes?: Uint32Array
 }
 
 const noRecords: readonly FetchedRecord[] = Object.freeze([])
 
 /**
  * One partition: batches in offset order. A transaction's marker takes an offset but no memory, so that offsets have
- * the gaps that they have on a broker. Keys, values and headers are kept as given, not copied.
+ * the gaps that they have on a broker.
  */
 export class PartitionLog {
   readonly topic: string
@@ -43,11 +38,20 @@ export class PartitionLog {
   }
 
   /** Appends at the end; with a transaction the records stay invisible, and hold the last stable offset, until it ends. */
-  append(records: readonly LogRecord[], { transaction, sizes = sizesOf(records) }: AppendOptions = {}): Appended {
+  append(blocks: readonly RecordBlock[], { transaction }: AppendOptions = {}): Appended {
     const baseOffset = this.highWatermark
-    const batches = cut(records, sizes, baseOffset)
+    const batches: Batch[] = []
+    for (const block of blocks) {
+      const { highWatermark } = this
+      this.highWatermark += block.count
+      batches.push({
+        baseOffset: highWatermark,
+        nextOffset: this.highWatermark,
+        records: recordsOf([block], highWatermark),
+        bytes: block.size,
+      })
+    }
     for (const batch of batches) this.#batches.push(batch)
-    this.highWatermark = baseOffset + records.length
     if (transaction !== undefined) {
       const open = this.#open.get(transaction)
       if (open === undefined) this.#open.set(transaction, { firstOffset: baseOffset, batches })
@@ -152,42 +156,6 @@ export class PartitionLog {
     }
     return low
   }
-}
-
-/** Bytes of a record as the limits count them: about what a broker stores. */
-const recordBytes = ({ key, value, headers }: LogRecord): number => {
-  let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0)
-  if (headers.length === 0) return bytes
-  for (const [name, content] of headers) bytes += name.length + (content?.length ?? 0) + 2
-  return bytes
-}
-
-/** Bytes of each record. */
-export const sizesOf = (records: readonly LogRecord[]): Uint32Array => {
-  const sizes = new Uint32Array(records.length)
-  for (let i = 0; i < records.length; i++) sizes[i] = recordBytes(records[i] as LogRecord)
-  return sizes
-}
-
-const cut = (records: readonly LogRecord[], sizes: Uint32Array, baseOffset: number): Batch[] => {
-  const batches: Batch[] = []
-  let current: FetchedRecord[] = []
-  let bytes = 0
-  let offset = baseOffset
-  const close = () => {
-    batches.push({ baseOffset: offset - current.length, nextOffset: offset, records: current, bytes })
-    current = []
-    bytes = 0
-  }
-  for (const record of records) {
-    const size = sizes[offset - baseOffset] as number
-    if (bytes > 0 && bytes + size > batchBytesMax) close()
-    bytes += size
-    const { key, value, timestamp, headers } = record
-    current.push({ offset: offset++, key, value, timestamp, headers: headers.length === 0 ? noHeaders : headers })
-  }
-  if (current.length > 0) close()
-  return batches
 }
 
 const empty = (batch: Batch): void => {

@@ -1,7 +1,8 @@
 import { StreamsError } from '../../errors.ts'
 import { invariant } from '../../invariant.ts'
 import type { Appended, PartitionBatch, TopicPartition, TxnLog, TxnOpenOptions, TxnSession } from '../../runtime/ports.ts'
-import { type PartitionLog, sizesOf } from './partition-log.ts'
+import { blockBytesMax, blocksOf, type RecordBlock } from '../../runtime/record-block.ts'
+import type { PartitionLog } from './partition-log.ts'
 import { assertInTime, partitionOf, type Topics } from './topics.ts'
 
 /** Kafka's message.max.bytes, less the header of a batch. */
@@ -139,13 +140,13 @@ class MemorySession implements TxnSession {
     for (let markers = this.#markers(); markers !== undefined; markers = this.#markers()) await markers
     return this.#attempt('append', deadlineMs, () => {
       const logs = batches.map((batch) => partitionOf(this.#coordinator.topics, batch))
-      const sizes = batches.map((batch) => this.#checkedSizes(batch))
+      const blocks = batches.map((batch) => this.#checkedBlocks(batch))
       if (batches.length === 0) return []
       const transaction = this.transaction ?? this.#coordinator.begin(this, this.#transactionTimeoutMs)
       this.transaction = transaction
       return logs.map((log, i) => {
         transaction.partitions.add(log)
-        return log.append((batches[i] as PartitionBatch).records, { transaction, sizes: sizes[i] as Uint32Array })
+        return log.append(blocks[i] ?? [], { transaction })
       })
     })
   }
@@ -193,15 +194,16 @@ class MemorySession implements TxnSession {
     }
   }
 
-  /** Bytes of each record; throws for one that the topic does not take. */
-  #checkedSizes({ topic, partition, records }: PartitionBatch): Uint32Array {
-    invariant(records.length > 0, `a batch for ${topic}/${partition} has no records`)
+  /** Throws for a record that the topic does not take. */
+  #checkedBlocks(batch: PartitionBatch): readonly RecordBlock[] {
+    const { topic, partition } = batch
     const bytesMax = Number(this.#coordinator.topics.get(topic)?.config['max.message.bytes'] ?? defaultRecordBytesMax)
-    const sizes = sizesOf(records)
-    for (const bytes of sizes)
-      if (bytes > bytesMax)
-        throw new StreamsError('RECORD_INVALID', `a record for ${topic}/${partition} has ${bytes} bytes, the topic takes ${bytesMax}`)
-    return sizes
+    const blocks = blocksOf(batch, Math.min(bytesMax, blockBytesMax))
+    invariant(blocks.length > 0, `a batch for ${topic}/${partition} has no records`)
+    for (const { size } of blocks)
+      if (size > bytesMax)
+        throw new StreamsError('RECORD_INVALID', `a record for ${topic}/${partition} has ${size} bytes, the topic takes ${bytesMax}`)
+    return blocks
   }
 }
 
@@ -222,4 +224,4 @@ export const createMemoryTxnLog = (coordinator: Coordinator): TxnLog => ({
 
 /** Appends outside of any transaction, as a plain producer does. */
 export const produce = (topics: Topics, batches: readonly PartitionBatch[]): readonly Appended[] =>
-  batches.map((batch) => partitionOf(topics, batch).append(batch.records))
+  batches.map((batch) => partitionOf(topics, batch).append(blocksOf(batch, blockBytesMax)))

@@ -1,7 +1,8 @@
 import { StreamsError } from '../errors.ts'
 import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
+import { bytesOfId, keyId } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
-import { sessionWindowed, windowStoreKey } from '../serde/windowed.ts'
+import { createTails, sessionWindowed, windowStoreKey } from '../serde/windowed.ts'
 import { prefixRange } from '../state/rows.ts'
 import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
 import { type AnySerde, type SourceNode, type StoreSpec, type TopologyNode, topicName } from '../topology/nodes.ts'
@@ -38,8 +39,12 @@ export const taskIdOf = ({ subTopologyId }: TaskPlan, partition: number): string
 /** Processing a record of `topic` reads rows of `store` that its key, and its time where there are windows, tell. */
 export type PrefetchRule = { readonly topic: string; readonly store: string } & (
   | {
-      /** The keys of the rows for the key bytes of a record and its time. */
-      readonly keysOf: (bytes: Uint8Array, timestamp: number) => readonly Uint8Array[]
+      /** The row's {@link keyId} for that of a record's key. */
+      readonly idOf: (id: string) => string
+    }
+  | {
+      /** Those of its rows, by the record's time too. */
+      readonly idsOf: (id: string, timestamp: number) => readonly string[]
     }
   | {
       /** Where in the store the rows are, from one key to another. */
@@ -124,8 +129,7 @@ const rulesBelow = (
       if (node.kind !== 'processor' || !node.parents.includes(name)) continue
       for (const store of node.readsByKey) {
         const spec = stores.find((it) => it.name === store)
-        const rowKey = spec && transcode(source.keySerde, spec.keySerde, topic)
-        if (rowKey) rules.push({ topic, store, keysOf: (bytes) => [rowKey(bytes)] })
+        if (spec) rules.push({ topic, store, idOf: transcodeId(source.keySerde, spec.keySerde, topic) })
       }
       for (const { store, keySerde, prefixOf } of node.readsPrefixes ?? []) {
         const key = transcode(source.keySerde, keySerde, topic)
@@ -133,14 +137,15 @@ const rulesBelow = (
       }
       for (const { store, windowsFor } of node.readsWindows ?? []) {
         const spec = stores.find((it) => it.name === store)
-        const inner = spec && transcode(source.keySerde, spec.keySerde, topic)
-        if (!inner) continue
+        if (!spec) continue
+        const inner = transcodeId(source.keySerde, spec.keySerde, topic)
+        const tailOf = createTails()
         rules.push({
           topic,
           store,
-          keysOf: (bytes, timestamp) => {
-            const key = inner(bytes)
-            return windowsFor(timestamp).map(({ startMs }) => windowStoreKey(key, startMs))
+          idsOf: (id, timestamp) => {
+            const key = inner(id)
+            return windowsFor(timestamp).map(({ startMs }) => key + tailOf(startMs, 0))
           },
         })
       }
@@ -164,6 +169,12 @@ const rowsFrom = ({ kind }: StoreSpec, key: Uint8Array, fromMs: number): readonl
   return [bound(0, fromMs), bound(last, last)]
 }
 const sessionKeys = sessionWindowed(Serdes.bytes)
+
+const transcodeId = (from: AnySerde, to: AnySerde, topic: string): ((id: string) => string) => {
+  if (from === to) return (id) => id
+  const transcoded = transcode(from, to, topic)
+  return (id) => keyId(transcoded(bytesOfId(id)))
+}
 
 const transcode = (from: AnySerde, to: AnySerde, topic: string): ((bytes: Uint8Array) => Uint8Array) =>
   from === to ? (bytes) => bytes : (bytes) => to.serialize(from.deserialize(bytes, topic), topic)

@@ -1,5 +1,6 @@
 import { type Header, type Headers, noHeaders } from '../processor/record.ts'
 import type { Serde } from '../serde/serde.ts'
+import { readId } from '../serde/text.ts'
 import type { FetchedRecord, LogRecord, PartitionBatch } from './ports.ts'
 
 /**
@@ -187,9 +188,13 @@ export class PackedRecord implements FetchedRecord {
     return viewOf(this.#body, this.#valueAt, this.#valueEnd)
   }
 
-  /** Bytes of key and value. */
-  get size(): number {
-    return Math.max(0, this.#keyEnd - this.#keyAt) + Math.max(0, this.#valueEnd - this.#valueAt)
+  get hasKey(): boolean {
+    return this.#keyEnd >= 0
+  }
+
+  /** The {@link keyId} of the key; that of no bytes where there is none. */
+  get keyId(): string {
+    return readId(this.#body, this.#keyAt, Math.max(this.#keyAt, this.#keyEnd))
   }
 
   /** The key as its serde reads it; null for null. */

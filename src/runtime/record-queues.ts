@@ -2,9 +2,22 @@ import type { RecordContext } from '../processor/context.ts'
 import type { Headers } from '../processor/record.ts'
 import { JavaPriorityQueue } from './java-priority-queue.ts'
 import type { FetchedRecord } from './ports.ts'
+import type { TaskNode } from './task-nodes.ts'
+
+/** What a record becomes before it is processed. */
+interface Ready {
+  readonly topic: string
+  readonly partition: number
+  /** The event time. */
+  readonly timestamp: number
+  readonly key: unknown
+  readonly value: unknown
+  /** Who gets it. */
+  readonly children: readonly TaskNode[]
+}
 
 /** A record that is ready to be processed: deserialized, with its event time; it is its own context. */
-export class StampedRecord implements RecordContext {
+export class StampedRecord implements RecordContext, Ready {
   readonly raw: FetchedRecord
   readonly topic: string
   readonly partition: number
@@ -13,11 +26,9 @@ export class StampedRecord implements RecordContext {
   readonly headers: Headers
   readonly key: unknown
   readonly value: unknown
+  readonly children: readonly TaskNode[]
 
-  constructor(
-    raw: FetchedRecord,
-    { topic, partition, timestamp, key, value }: Pick<StampedRecord, 'topic' | 'partition' | 'timestamp' | 'key' | 'value'>,
-  ) {
+  constructor(raw: FetchedRecord, { topic, partition, timestamp, key, value, children }: Ready) {
     this.raw = raw
     this.topic = topic
     this.partition = partition
@@ -26,6 +37,7 @@ export class StampedRecord implements RecordContext {
     this.headers = raw.headers
     this.key = key
     this.value = value
+    this.children = children
   }
 
   get rawKey(): Uint8Array | null {
@@ -38,10 +50,12 @@ export class StampedRecord implements RecordContext {
 }
 
 /** Turns the next raw record of a topic into a ready one; undefined drops it. */
-export type Prepare = (topic: string, raw: FetchedRecord, partitionTime: number) => StampedRecord | undefined
+export type Prepare = (raw: FetchedRecord, partitionTime: number) => StampedRecord | undefined
 
 interface RecordQueue {
   readonly topic: string
+  /** From the first record on: times may be kept of topics that are not read any more. */
+  prepare: Prepare | undefined
   waiting: readonly FetchedRecord[]
   next: number
   head: StampedRecord | undefined
@@ -57,10 +71,10 @@ interface RecordQueue {
 export class RecordQueues {
   readonly #queues = new Map<string, RecordQueue>()
   readonly #heap = new JavaPriorityQueue<RecordQueue>(time)
-  readonly #prepare: Prepare
+  readonly #prepareFrom: (topic: string) => Prepare
 
-  constructor(prepare: Prepare) {
-    this.#prepare = prepare
+  constructor(prepareFrom: (topic: string) => Prepare) {
+    this.#prepareFrom = prepareFrom
   }
 
   /** Partition times by topic (S-02), to be kept with the task. */
@@ -109,7 +123,15 @@ export class RecordQueues {
   #queue(topic: string): RecordQueue {
     const known = this.#queues.get(topic)
     if (known) return known
-    const queue: RecordQueue = { topic, waiting: [], next: 0, head: undefined, onlyDropped: false, partitionTime: -1 }
+    const queue: RecordQueue = {
+      topic,
+      prepare: undefined,
+      waiting: [],
+      next: 0,
+      head: undefined,
+      onlyDropped: false,
+      partitionTime: -1,
+    }
     this.#queues.set(topic, queue)
     return queue
   }
@@ -120,7 +142,8 @@ export class RecordQueues {
     queue.onlyDropped = false
     for (let raw = queue.waiting[queue.next]; raw !== undefined && !queue.head; raw = queue.waiting[queue.next]) {
       queue.next++
-      queue.head = this.#prepare(queue.topic, raw, queue.partitionTime)
+      queue.prepare ??= this.#prepareFrom(queue.topic)
+      queue.head = queue.prepare(raw, queue.partitionTime)
       queue.onlyDropped = queue.head === undefined
     }
     if (queue.head) queue.partitionTime = Math.max(queue.partitionTime, queue.head.timestamp)

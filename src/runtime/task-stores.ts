@@ -31,8 +31,8 @@ export interface TaskStore {
   readonly typed: AnyRows | undefined
   /** Writes what is cached, which may forward. */
   flush(): Awaitable<void>
-  /** Reads what it has for these keys, all at once. */
-  prefetch(keys: readonly Uint8Array[]): Promise<void>
+  /** Reads what it has for the keys of these ids, all at once. */
+  prefetch(ids: readonly string[]): Promise<void>
   /** What its changelog is told of, where that is not its rows. */
   readonly takeLog?: () => readonly Row[]
 }
@@ -69,7 +69,7 @@ const contentsOfSessions = { values, headers: valuesWithHeaders } as const
 
 export const openStore = (spec: StoreSpec, options: TaskStoreOptions): TaskStore => {
   const { rows } = options
-  return { name: spec.name, rows, prefetch: (keys) => rows.prefetch(keys), ...open(spec, options) }
+  return { name: spec.name, rows, prefetch: (ids) => rows.prefetch(ids), ...open(spec, options) }
 }
 
 /** What stands in the changelog of a store as its row; undefined: it is none. */
@@ -109,7 +109,7 @@ const open = (spec: StoreSpec, options: TaskStoreOptions): Pick<TaskStore, 'type
       return { ...notCached, api: new JoinBufferRows({ ...rowStoreOptions(spec, options), graceMs: spec.graceMs, remembered }) }
     case 'versioned': {
       const api = new VersionedRows<unknown, unknown>({ ...rowStoreOptions(spec, options), historyMs: spec.historyMs, remembered, dropped })
-      return { ...notCached, api, prefetch: (keys) => api.prefetch(keys), takeLog: () => api.takeLog() }
+      return { ...notCached, api, prefetch: (ids) => api.prefetch(ids), takeLog: () => api.takeLog() }
     }
     default:
       return spec satisfies never

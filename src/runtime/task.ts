@@ -5,6 +5,7 @@ import type { ContextHolder } from '../processor/context.ts'
 import type { Clock } from '../processor/processor.ts'
 import type { Record, RecordMetadata } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
+import { keyId } from '../serde/serde.ts'
 import type { Rows } from '../state/rows.ts'
 import type { AnySerde, SourceNode, StoreSpec } from '../topology/nodes.ts'
 import { failOnInvalidTimestamp } from '../topology/timestamps.ts'
@@ -15,7 +16,7 @@ import { type TaskPlan, taskIdOf } from './plan.ts'
 import type { FetchedRecord } from './ports.ts'
 import { Punctuations } from './punctuations.ts'
 import { PackedRecord } from './record-block.ts'
-import { RecordQueues, StampedRecord } from './record-queues.ts'
+import { type Prepare, RecordQueues, StampedRecord } from './record-queues.ts'
 import { RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
 import { openStore, type TaskStore } from './task-stores.ts'
 
@@ -92,7 +93,7 @@ export class Task {
     this.#punctuations = new Punctuations(this.#remembered, (node, punctuator, timestampMs) =>
       this.#processors.get(node)?.punctuate(punctuator, timestampMs),
     )
-    this.#queues = new RecordQueues((topic, raw, partitionTime) => this.#prepare(topic, raw, partitionTime))
+    this.#queues = new RecordQueues((topic) => this.#prepareFrom(topic))
     this.#queues.restore(times.partitionTimes)
     this.#build()
   }
@@ -117,21 +118,14 @@ export class Task {
 
   /** Reads the rows that these records will touch, all at once, so that processing them need not wait. */
   async prefetch(topic: string, records: readonly FetchedRecord[]): Promise<void> {
-    const rules = this.#options.plan.prefetch.filter((rule) => rule.topic === topic)
-    const readAll = <T>(read: (key: Uint8Array, timestamp: number) => readonly T[]): readonly T[] =>
-      records.flatMap(({ key, timestamp }) => {
-        if (key === null) return []
-        try {
-          return read(key, timestamp)
-        } catch {
-          // a key that cannot be read fails where it is processed, with its offset
-          return []
-        }
-      })
     await Promise.all(
-      rules.map((rule) => {
+      this.#options.plan.prefetch.map(async (rule) => {
         const store = this.#stores.get(rule.store)
-        return 'keysOf' in rule ? store?.prefetch(readAll(rule.keysOf)) : store?.rows.prefetchRanges(readAll(rule.rangesOf))
+        if (rule.topic !== topic || !store || store.rows.isComplete) return
+        if ('rangesOf' in rule)
+          await store.rows.prefetchRanges(readAll(records, (record) => rule.rangesOf(keyOf(record), record.timestamp)))
+        else if ('idsOf' in rule) await store.prefetch(readAll(records, (record) => rule.idsOf(idOf(record), record.timestamp)))
+        else await store.prefetch(readAll(records, (record) => rule.idOf(idOf(record))))
       }),
     )
   }
@@ -233,15 +227,13 @@ export class Task {
   }
 
   #processOne(stamped: StampedRecord): Awaitable<void> {
-    const { topic, partition, offset, key, value, timestamp, headers } = stamped
+    const { topic, partition, offset, key, value, timestamp, headers, children } = stamped
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
     this.#holder.current = stamped
-    const source = this.#sourceOf(topic)
-    const children = this.#sources.get(source)
-    invariant(children, `no source reads ${topic}`)
     const record = { key, value, timestamp, headers }
-    this.#visit?.(source.name, record, { topic, partition, offset })
-    const processed = children.length === 1 ? children[0]?.process(record) : forEachInOrder(children, (child) => child.process(record))
+    this.#visit?.(this.#sourceOf(topic).name, record, { topic, partition, offset })
+    const processed =
+      children.length === 1 ? (children[0] as TaskNode).process(record) : forEachInOrder(children, (child) => child.process(record))
     return processed instanceof Promise ? processed.then(() => this.#punctuateStreamTime()) : this.#punctuateStreamTime()
   }
 
@@ -249,27 +241,29 @@ export class Task {
     if (this.#punctuations.isDue('STREAM_TIME', this.#streamTime)) return this.#punctuations.punctuate('STREAM_TIME', this.#streamTime)
   }
 
-  #prepare(topic: string, raw: FetchedRecord, partitionTime: number): StampedRecord | undefined {
-    const source = this.#sourceOf(topic)
+  /** Deserializes the records of a topic and gives them their time. */
+  #prepareFrom(topic: string): Prepare {
     const { partition } = this.#options
-    const { timestamp: own, headers, offset } = raw
-    let key: unknown
-    let value: unknown
-    try {
-      key = this.#deserialize('key', source.keySerde, topic, raw)
-      value = this.#deserialize('value', source.valueSerde, topic, raw)
-    } catch (error) {
-      if (this.#failures.deserialization({ node: source.name, topic, raw }, error)) return undefined
-      throw error
-    }
+    const source = this.#sourceOf(topic)
+    const children = this.#sources.get(source)
+    invariant(children, `no source reads ${topic}`)
     const { timestampExtractor: extract } = source
-    const isOwn = extract === undefined || (extract === failOnInvalidTimestamp && own >= 0)
-    const timestamp = isOwn ? own : extract({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime)
-    if (timestamp < 0) {
+    return (raw, partitionTime) => {
+      const { timestamp: own, headers, offset } = raw
+      let key: unknown
+      let value: unknown
+      try {
+        key = this.#deserialize('key', source.keySerde, topic, raw)
+        value = this.#deserialize('value', source.valueSerde, topic, raw)
+      } catch (error) {
+        if (this.#failures.deserialization({ node: source.name, topic, raw }, error)) return undefined
+        throw error
+      }
+      const isOwn = extract === undefined || (extract === failOnInvalidTimestamp && own >= 0)
+      const timestamp = isOwn ? own : extract({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime)
+      if (timestamp >= 0) return new StampedRecord(raw, { topic, partition, timestamp, key, value, children })
       this.#drop(source.name, 'negative timestamp')
-      return undefined
     }
-    return new StampedRecord(raw, { topic, partition, timestamp, key, value })
   }
 
   #deserialize(what: 'key' | 'value', serde: AnySerde, topic: string, raw: FetchedRecord): unknown {
@@ -369,4 +363,26 @@ export class Task {
     }
     for (const processor of this.#processors.values()) processor.start()
   }
+}
+
+const keyOf = ({ key }: FetchedRecord): Uint8Array => key ?? noKey
+const noKey = Buffer.of()
+const idOf = (record: FetchedRecord): string => (record instanceof PackedRecord ? record.keyId : keyId(keyOf(record)))
+
+const hasKey = (record: FetchedRecord): boolean => (record instanceof PackedRecord ? record.hasKey : record.key !== null)
+
+/** What is read for all records with a key. */
+const readAll = <T>(records: readonly FetchedRecord[], read: (record: FetchedRecord) => T | readonly T[]): readonly T[] => {
+  const all: T[] = []
+  for (const record of records) {
+    if (!hasKey(record)) continue
+    try {
+      const found = read(record)
+      if (Array.isArray(found)) for (const one of found as readonly T[]) all.push(one)
+      else all.push(found as T)
+    } catch {
+      // a key that cannot be read fails where it is processed, with its offset
+    }
+  }
+  return all
 }

@@ -98,7 +98,7 @@ const noKey = new Uint8Array()
 const tailsMax = 1_000
 
 /** The {@link keyId} of what follows a key in {@link windowStoreKey}: many keys have the same windows. */
-const createTails = (): ((startMs: number, sequence: number) => string) => {
+export const createTails = (): ((startMs: number, sequence: number) => string) => {
   const known = new Map<number, string>()
   return (startMs, sequence) => {
     if (sequence !== 0) return keyId(windowStoreKey(noKey, startMs, sequence))

@@ -8,12 +8,16 @@ import { bytesOfId, keyId, type Serde } from '../serde/serde.ts'
 import type { Row, Rows } from './rows.ts'
 import { SortedIds } from './sorted-ids.ts'
 
+/** A row that was written and is not flushed yet, between those that were written before and after it. */
 interface Cached<K, V> {
+  readonly id: string
   readonly key: K
-  readonly value: Held<V> | null
-  readonly context: RecordContext | undefined
+  value: Held<V> | null
+  context: RecordContext | undefined
   /** Another node has seen a row of this key that is not yet forwarded. */
   seen: boolean
+  before: Cached<K, V> | undefined
+  after: Cached<K, V> | undefined
 }
 
 export interface RowStoreOptions<K, V> {
@@ -53,6 +57,9 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   readonly rows: Rows
   readonly #options: RowStoreOptions<K, V>
   #dirty = new Map<string, Cached<K, V>>()
+  /** Of what is cached, in the order of the last writes. */
+  #first: Cached<K, V> | undefined
+  #last: Cached<K, V> | undefined
   /** What a flush that is under way has not come to yet. */
   #flushing: Map<string, Cached<K, V>> | undefined
   /** Of what is cached, from the first read of a range on until the flush. */
@@ -94,10 +101,43 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
       this.#write(id, value, context)
       return
     }
-    const seen = this.#dirty.get(id)?.seen ?? false
-    this.#dirty.delete(id)
-    this.#dirty.set(id, { key, value, context, seen })
-    this.#dirtyOrder?.add(id)
+    const cached = this.#dirty.get(id)
+    if (cached === undefined) {
+      const entry = { id, key, value, context, seen: false, before: undefined, after: undefined }
+      this.#dirty.set(id, entry)
+      this.#dirtyOrder?.add(id)
+      this.#append(entry)
+      return
+    }
+    cached.value = value
+    cached.context = context
+    if (cached === this.#last) return
+    this.#unlink(cached)
+    this.#append(cached)
+  }
+
+  #append(entry: Cached<K, V>): void {
+    entry.before = this.#last
+    entry.after = undefined
+    if (this.#last) this.#last.after = entry
+    else this.#first = entry
+    this.#last = entry
+  }
+
+  #unlink({ before, after }: Cached<K, V>): void {
+    if (before) before.after = after
+    else this.#first = after
+    if (after) after.before = before
+    else this.#last = before
+  }
+
+  /** In the order of the last writes; they are not cached any more. */
+  #takeInOrder(): readonly Cached<K, V>[] {
+    const entries: Cached<K, V>[] = []
+    for (let entry = this.#first; entry; entry = entry.after) entries.push(entry)
+    this.#first = undefined
+    this.#last = undefined
+    return entries
   }
 
   putAll(entries: readonly (readonly [K, Held<V> | null])[]): void {
@@ -146,8 +186,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     this.#dirty = this.#flushing?.size === 0 ? this.#flushing : new Map()
     this.#dirtyOrder = undefined
     this.#flushing = flushing
-    if (flushing.size === 1) for (const [id, entry] of flushing) return this.#flushOne(id, entry)
-    return forEachInOrder([...flushing], ([id, entry]) => this.#flushOne(id, entry))
+    return forEachInOrder(this.#takeInOrder(), (entry) => this.#flushOne(entry))
   }
 
   /** There is something to flush. */
@@ -155,7 +194,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     return this.#dirty.size > 0
   }
 
-  #flushOne(id: string, { key, value, context, seen }: Cached<K, V>): Awaitable<void> {
+  #flushOne({ id, key, value, context, seen }: Cached<K, V>): Awaitable<void> {
     const { holder } = this.#options
     const write = (before: Row | null): Awaitable<void> => {
       const oldValue = this.#oldValues ? (this.#read(before)?.value ?? null) : null

@@ -90,18 +90,24 @@ export class Rows {
     for (const row of rows) this.#keep(keyId(row.key), row)
   }
 
-  /** Reads the rows of these keys at once; later gets find them in memory. */
-  async prefetch(keys: Iterable<Uint8Array>): Promise<void> {
+  /** What is not in memory does not exist. */
+  get isComplete(): boolean {
+    return this.#complete || !this.#reader
+  }
+
+  /** Reads the rows of these ids at once; later gets find them in memory. */
+  async prefetch(ids: Iterable<string>): Promise<void> {
     if (this.#complete || !this.#reader) return
-    const missing = new Map<string, Uint8Array>()
-    for (const key of keys) {
-      const id = keyId(key)
-      if (!this.#rows.has(id) && !this.#readRanges.covers(id)) missing.set(id, key)
-    }
+    const missing = new Set<string>()
+    for (const id of ids) if (!this.#rows.has(id) && !this.#readRanges.covers(id)) missing.add(id)
     if (missing.size === 0) return
-    const found = await this.#reader.get([...missing.values()])
+    const keys = Array.from(missing, bytesOfId)
+    const found = await this.#reader.get(keys)
     let at = 0
-    for (const [id, key] of missing) this.#keep(id, found[at++] ?? { key, value: null, timestamp: 0 })
+    for (const id of missing) {
+      const key = keys[at] as Uint8Array
+      this.#keep(id, found[at++] ?? { key, value: null, timestamp: 0 })
+    }
   }
 
   /** Live rows in unsigned byte order of their keys; bounds are inclusive. A range with both bounds is read from the table once. */
@@ -186,7 +192,7 @@ export class Rows {
   }
 
   async #load(id: string): Promise<Row | null> {
-    await this.prefetch([bytesOfId(id)])
+    await this.prefetch([id])
     const row = this.#rows.get(id)
     return row === undefined || row.value === null ? null : row
   }

@@ -2,7 +2,7 @@ import { type Awaitable, andThen } from '../awaitable.ts'
 import { messageOf, StreamsError } from '../errors.ts'
 import type { Header } from '../processor/record.ts'
 import { notPut, type VersionedKeyValueStore, type VersionedRecord, validForever } from '../processor/store.ts'
-import { keyId, type Serde } from '../serde/serde.ts'
+import { bytesOfId, keyId, type Serde } from '../serde/serde.ts'
 import type { Row, Rows } from './rows.ts'
 
 export interface VersionedStoreOptions<K, V> {
@@ -131,9 +131,9 @@ export class VersionedRows<K, V> implements VersionedKeyValueStore<K, V> {
     return andThen(this.get(key, timestamp), (before) => andThen(this.put(key, null, timestamp), () => before))
   }
 
-  /** Reads the versions of these keys at once. */
-  async prefetch(keys: readonly Uint8Array[]): Promise<void> {
-    const unknown = keys.filter((key) => !this.#known.has(keyId(key)))
+  /** Reads the versions of the keys of these ids at once. */
+  async prefetch(ids: readonly string[]): Promise<void> {
+    const unknown = ids.filter((id) => !this.#known.has(id)).map(bytesOfId)
     await this.#options.rows.prefetchRanges(unknown.map(versionsRange))
     await Promise.all(unknown.map((key) => this.#versions(key)))
   }

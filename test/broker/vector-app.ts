@@ -197,7 +197,10 @@ const named = ({ txnLog, reader }: KafkaPorts, prefix: string): Pick<KafkaPorts,
   const open: TxnLog['open'] = async (options) => {
     const session = await txnLog.open({ ...options, transactionalId: prefix + options.transactionalId })
     return {
-      append: async (batches, deadlineMs) => (await session.append(batches.map(there), deadlineMs)).map(here),
+      append: async (batches, deadlineMs) => {
+        const renamed = batches.map(({ topic, partition, records }) => there({ topic, partition, records }))
+        return (await session.append(renamed, deadlineMs)).map(here)
+      },
       commit: (deadlineMs) => session.commit(deadlineMs),
       abort: (deadlineMs) => session.abort(deadlineMs),
       get dead() {
@@ -216,7 +219,13 @@ const named = ({ txnLog, reader }: KafkaPorts, prefix: string): Pick<KafkaPorts,
       fetch: async (requests, options) =>
         (await reader.fetch(requests.map(there), options)).map((answer) => ({
           ...here(answer),
-          records: answer.records.map((record) => ({ ...record, offset: placeOf(answer.topic, record.offset) })),
+          records: answer.records.map(({ offset, key, value, timestamp, headers }) => ({
+            offset: placeOf(answer.topic, offset),
+            key,
+            value,
+            timestamp,
+            headers,
+          })),
         })),
       close: () => reader.close(),
     },

@@ -86,9 +86,10 @@ const run = async (scenario: Scenario): Promise<void> => {
 const outputsOf = async (scenario: Scenario, { committedSince }: VectorApp, topics: ReadonlySet<string>) =>
   [...(await committedSince([...topics]))].flatMap(([topic, records]) =>
     records.map((record): OutputRecord => {
+      const { key, value } = record
       const { timestamp } = withoutStamp(record)
       const headers = record.headers.filter(([name]) => !name.startsWith('__millrace'))
-      return outputOf(scenario, topic, { ...record, timestamp, headers })
+      return outputOf(scenario, topic, { key, value, timestamp, headers })
     }),
   )
 

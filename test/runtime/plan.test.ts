@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { KStream } from '../../src/dsl/k-stream.ts'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { type PrefetchRule, planOf, planWhole, subTopologyNamed } from '../../src/runtime/plan.ts'
+import { bytesOfId, keyId } from '../../src/serde/serde.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
 import { hopping, joinWindows, session, sliding } from '../../src/topology/windows.ts'
 import { strings } from './scene.ts'
@@ -41,9 +42,12 @@ const shown = ({
 /** What a rule reads for a key, `k` if none is given, at a time: keys, or the bounds of ranges. */
 const readOf = (rule: PrefetchRule, timestamp: number, key: Uint8Array = Buffer.from('k')): string => {
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-  const read =
-    'keysOf' in rule ? rule.keysOf(key, timestamp).map(hex) : rule.rangesOf(key, timestamp).map((bounds) => bounds.map(hex).join(' to '))
-  return `${rule.topic} -> ${rule.store} ${read.join(' ')}`
+  const hexOfId = (id: string) => hex(bytesOfId(id))
+  const read = (): readonly string[] => {
+    if ('rangesOf' in rule) return rule.rangesOf(key, timestamp).map((bounds) => bounds.map(hex).join(' to '))
+    return ('idsOf' in rule ? rule.idsOf(keyId(key), timestamp) : [rule.idOf(keyId(key))]).map(hexOfId)
+  }
+  return `${rule.topic} -> ${rule.store} ${read().join(' ')}`
 }
 
 describe('the plan of a sub-topology', () => {

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FetchedRecord } from '../../src/runtime/ports.ts'
-import { type Prepare, RecordQueues } from '../../src/runtime/record-queues.ts'
+import { type Prepare, RecordQueues, StampedRecord } from '../../src/runtime/record-queues.ts'
 import { bytes, textOf } from './scene.ts'
 
-const plain: Prepare = (topic, raw) => ({
-  ...{ topic, partition: 0, offset: raw.offset, timestamp: raw.timestamp, headers: raw.headers, rawKey: raw.key, rawValue: raw.value },
-  ...{ raw, key: null, value: textOf(raw.value) },
-})
+const plain =
+  (topic: string): Prepare =>
+  (raw) =>
+    new StampedRecord(raw, { topic, partition: 0, timestamp: raw.timestamp, key: null, value: textOf(raw.value), children: [] })
 const records = (...times: readonly number[]): readonly FetchedRecord[] =>
   times.map((timestamp, offset) => ({ offset, timestamp, key: null, value: bytes(`${timestamp}`), headers: [] }))
 const drain = (queues: RecordQueues): readonly string[] => {
@@ -46,9 +46,9 @@ describe('record queues', () => {
 
   it('skip what is dropped, and tell the time of the partition to whoever prepares the next record', () => {
     const seen: (readonly [number, number])[] = []
-    const queues = new RecordQueues((topic, raw, partitionTime) => {
+    const queues = new RecordQueues((topic) => (raw, partitionTime) => {
       seen.push([raw.timestamp, partitionTime])
-      return raw.timestamp < 0 ? undefined : plain(topic, raw, partitionTime)
+      return raw.timestamp < 0 ? undefined : plain(topic)(raw, partitionTime)
     })
     queues.restore({ a: 3 })
     queues.add('a', records(-1, 2, 8, -1, 4))

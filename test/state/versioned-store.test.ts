@@ -43,7 +43,7 @@ it('has what was put at once, also before its answer is awaited', async () => {
 
 it('answers at once about keys that it has read', async () => {
   const store = make()
-  await store.prefetch([Buffer.from('a')])
+  await store.prefetch(['a'])
   expect([store.put('a', 'x', 10), store.get('a')]).toEqual([-1, { value: 'x', timestamp: 10 }])
 })
 

@@ -6,6 +6,7 @@ import { StreamsBuilder } from '../src/dsl/streams-builder.ts'
 import { Serdes } from '../src/serde/serdes.ts'
 import type { TableBackend } from '../src/state/backend.ts'
 import { hours } from '../src/topology/durations.ts'
+import type { DeferredFlush } from '../src/topology/nodes.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { tumbling } from '../src/topology/windows.ts'
 import { credentials } from '../test/broker/deployed-app.ts'
@@ -21,13 +22,13 @@ const shares = zipf(keys)
 const soon = () => Date.now() + 120_000
 const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
 
-const windowedCount = (): Topology => {
+const windowedCount = (flush?: DeferredFlush): Topology => {
   const builder = new StreamsBuilder()
   builder
     .stream('clicks', strings)
     .groupByKey()
     .windowedBy(tumbling({ sizeMs: hours(1), graceMs: 0 }))
-    .count({ store: { name: 'counts' } })
+    .count({ store: { name: 'counts', ...(flush ? { flush } : {}) } })
     .toStream()
     .to('totals', { keySerde: Serdes.timeWindowed(Serdes.string, hours(1)) })
   return builder.build()
@@ -69,6 +70,12 @@ interface Measured {
 
 const hot = (topology: Topology) => ({ topology, key: sampler(shares, 'state-cost') })
 const perThousand = (seconds: number): number => expectedDistinct(shares, seconds * recordsPerSecond) / seconds
+/** Each flush has the records of the first second, and of as many more. */
+const flushedAfter = (seconds: number): Pick<Measured, 'workload' | 'seconds' | 'model'> => ({
+  workload: hot(windowedCount({ intervalMs: seconds * 1_000, bytesMax: 8 * 1024 * 1024 })),
+  seconds: seconds < 30 ? 2 * (seconds + 1) : seconds + 1,
+  model: perThousand(seconds + 1),
+})
 const inTurn = (): (() => number) => {
   let next = 0
   return () => next++ % keys
@@ -76,6 +83,8 @@ const inTurn = (): (() => number) => {
 
 const workloads = (): readonly Measured[] => [
   { name: 'windowed count, Zipf', workload: hot(windowedCount()), seconds: 20, model: perThousand(1), target: 520 },
+  { name: 'windowed count, Zipf, flushed after 10 s', ...flushedAfter(10), target: 290 },
+  { name: 'windowed count, Zipf, flushed after 60 s', ...flushedAfter(60), target: 130 },
   { name: 'count, Zipf', workload: hot(count()), seconds: 20, model: perThousand(1) },
   {
     name: `a process that knows nothing, over ${keys} rows`,

@@ -9,7 +9,7 @@ export interface QueryOptions extends ClusterOptions {
   readonly atLeast?: string
 }
 
-/** `millrace query`: the row of one key, as of one transaction of its task; exit code 1 and "no row" where there is none. */
+/** `millrace query`: the row of one key, as of one transaction of its task, which it tells; exit code 1 and "no row" where there is none. */
 export const query = async (name: string, storeName: string, key: string, options: QueryOptions): Promise<void> => {
   const { topology } = await loadApp(name)
   const applicationId = checkApplicationId(options.applicationId ?? name)
@@ -29,7 +29,7 @@ export const query = async (name: string, storeName: string, key: string, option
     const ports = { admin: kafka.admin, reader: kafka.reader, table, clock: { nowMs: () => Date.now() } }
     const { seq, row } = await readRow({ topology, applicationId, from, key: wanted, atLeast, ports, deadlineMs: Date.now() + 30_000 })
     if (row === undefined) {
-      process.stdout.write('no row\n')
+      process.stdout.write(`no row  (transaction ${seq})\n`)
       process.exitCode = 1
       return
     }

@@ -1,5 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import { storeView, type TableFacts } from '../operators/table-view.ts'
+import { deferredFlush } from '../topology/deferred-flush.ts'
 import type { LogicalNode, LogicalNodeSpec } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, StoreSpec } from '../topology/nodes.ts'
@@ -32,13 +33,14 @@ export const keyValueStore = <K, V>(
     readonly valueSerde?: AnySerde | undefined
   },
 ): StoreSpec => {
-  const { versioned, caching = true, logging = {}, maxEntries } = materialized
+  const { versioned, caching = true, logging = {}, maxEntries, flush } = materialized
   const facts = {
     name,
     keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
     valueSerde: drawing.valueSerde(materialized.valueSerde, `the value of store ${name}`),
     logging,
     named: materialized.name !== undefined,
+    ...deferredFlush(name, { flush, logging }),
   }
   if (versioned)
     return { ...facts, kind: 'versioned', holds: 'versions', historyMs: checkHistory(versioned.historyRetentionMs), caching: false }

@@ -1,7 +1,7 @@
 export type { Printed } from '../operators/print.ts'
 
 import type { Serde } from '../serde/serde.ts'
-import type { StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
+import type { DeferredFlush, StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
 
 /** Every operator takes a name (Java's `Named`): 1 to 249 of `[A-Za-z0-9._-]`. */
 export interface Named {
@@ -59,6 +59,11 @@ export interface Materialized<K, V> {
   readonly versioned?: { readonly historyRetentionMs: number }
   /** Only so many rows: beyond them the least recently used one goes, and its deletion is told to nobody but the changelog. Small: it is part of every commit record. */
   readonly maxEntries?: number
+  /**
+   * Rows are written to the table later, several invocations' together: as soon as one of these limits is reached. Until then they are in
+   * the changelog, and whoever takes the task over reads them there; plain reads of the table are as old. Default: before each invocation ends.
+   */
+  readonly flush?: DeferredFlush
   /** Windowed tables only: how long rows are kept, in stream time. Default, and least: as long as they may still change (S-11). */
   readonly retentionMs?: number
 }

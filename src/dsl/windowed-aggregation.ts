@@ -1,6 +1,7 @@
 import { StreamsError } from '../errors.ts'
 import type { Serde } from '../serde/serde.ts'
 import type { Windowed } from '../serde/windowed.ts'
+import { deferredFlush } from '../topology/deferred-flush.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
@@ -108,6 +109,7 @@ export const windowedStore = (
   caching: materialized.caching ?? true,
   logging: materialized.logging ?? {},
   named: materialized.name !== undefined,
+  ...deferredFlush(name, materialized),
 })
 
 /** S-11: what the windows need, or what the user asks for if it is no less. */

@@ -16,6 +16,14 @@ export interface Chunk {
   readonly listed: Readonly<Record<string, number>> | undefined
 }
 
+export interface WrittenChunk {
+  readonly commit: CommitRecord
+  readonly ends: Readonly<Record<string, number>>
+  /** Of the outputs. */
+  readonly records: number
+  readonly commitBytes: number
+}
+
 /**
  * TXN and COMMIT: outputs, changelogs and the commit record in one transaction (protocol D1 to D3). Resolves when EndTxn is
  * answered; `ends` has the offset after the records on the commit topic and on each changelog that was written, `commit` is as it was written.
@@ -24,7 +32,7 @@ export const writeChunk = async (
   { ports, plan, partition, deadlineMs }: InvocationRequest,
   session: TxnSession,
   { effects, commit: next, ends, listed }: Chunk,
-): Promise<{ readonly commit: CommitRecord; readonly ends: Readonly<Record<string, number>>; readonly records: number }> => {
+): Promise<WrittenChunk> => {
   const headers = changelogHeaders(next.gen, next.seq)
   const nowMs = ports.clock.nowMs()
   const changelogs = effects.changes.flatMap(({ store, rows, log = rows }): PartitionBatch[] => {
@@ -34,7 +42,8 @@ export const writeChunk = async (
     return [{ topic, partition, records: log.map((row) => withinRetention(changelogRecord(row, headers), { nowMs, retentionMs })) }]
   })
   const commit = { ...next, logEnds: logEndsOf(plan, changelogs, [next.logEnds, ends, listed]) }
-  const progress = { topic: plan.commitTopic, partition, records: [writeCommitRecord(commit, nowMs)] }
+  const record = writeCommitRecord(commit, nowMs)
+  const progress = { topic: plan.commitTopic, partition, records: [record] }
   const appended = await session.append([...effects.outputs, ...changelogs, progress], deadlineMs)
   checkFurtherOn(appended, ends)
   checkWasTheEnd(appended.at(-1), listed?.[plan.commitTopic])
@@ -44,6 +53,7 @@ export const writeChunk = async (
     commit,
     ends: Object.fromEntries(appended.filter(({ topic }) => log.has(topic)).map(({ topic, nextOffset }) => [topic, nextOffset])),
     records: effects.outputs.reduce((sum, batch) => sum + recordCount(batch), 0),
+    commitBytes: record.value?.length ?? 0,
   }
 }
 

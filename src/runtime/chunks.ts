@@ -144,7 +144,7 @@ const commitChunk = async (
   stats.recordsWritten += chunk.recordsWritten
   ports.committed?.(chunk)
   ports.log({ level: 'debug', message: 'committed', ...taskIdOf(held), seq: next.seq, offsets: positions, records: stats.recordsRead })
-  flush.add(rows)
+  flush.add(rows, written.commitBytes)
   await flush.whenLarge()
 }
 

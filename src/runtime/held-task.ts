@@ -2,7 +2,7 @@ import { messageOf, StreamsError } from '../errors.ts'
 import type { Checkpoint, TaskItem } from '../state/backend.ts'
 import { Rows } from '../state/rows.ts'
 import { type Chunks, createChunks, type Progress, reserveMs } from './chunks.ts'
-import { createFlush, type Flush } from './flush.ts'
+import { createFlush, type Flush, type Unflushed, unflushedOf } from './flush.ts'
 import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
 import { type LogState, type SyncRequest, syncLog } from './log-sync.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
@@ -22,6 +22,7 @@ export interface HeldTask extends InvocationRequest {
 }
 
 const pollMs = 2_000
+const storeBytesDefault = 128 * 1024 * 1024
 
 export type Ended = Pick<InvocationOutcome, 'result' | 'seq' | 'positions'>
 
@@ -44,10 +45,10 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     progress.dropped = new Map(task.dropped)
     // who committed last may not have come to say so
     if (log.commit.seq > seq) progress.wakeMs = task.wakeMs
-    const flush = createFlush(held, log.commit.gen, log.tail)
+    const flush = createFlush(held, log.commit.gen, begun.unflushed ?? unflushedOf(held, log))
     await held.globals?.refresh(held.deadlineMs)
     const chunks = createChunks(held, { session, task, progress, flush })
-    return await work(held, { session, openedMs, task, progress, flush, chunks, begunAt: log.commit.seq, input })
+    return await work(held, { session, openedMs, task, progress, flush, chunks, input })
   } finally {
     await input?.read.catch(() => undefined)
     if (held.memory.kept?.session !== session) {
@@ -63,6 +64,8 @@ interface Begun {
   readonly log: LogState
   readonly warm: boolean
   readonly change?: ShapeChange | undefined
+  /** Of a warm task; otherwise the log's tail tells. */
+  readonly unflushed?: Unflushed
   /** A kept one that stands exactly where the log does. */
   readonly task: Task | undefined
   /** What the checkpoint's positions have to read. */
@@ -129,7 +132,7 @@ const adopt = async (held: HeldTask, log: LogState): Promise<Pick<Begun, 'log' |
 }
 
 /** A new task over the log's tail and the table. */
-const freshTask = ({ ports, plan, partition, memory, globals }: HeldTask, log: LogState): Task => {
+const freshTask = ({ ports, plan, partition, memory, globals, storeBytesMax = storeBytesDefault }: HeldTask, log: LogState): Task => {
   const { gen } = log.commit
   return new Task({
     ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf, times: log.commit.times, seq: log.commit.seq },
@@ -140,6 +143,7 @@ const freshTask = ({ ports, plan, partition, memory, globals }: HeldTask, log: L
         // a kept task reads within the invocation that uses it
         reader: tableReader(ports.table, where, () => memory.deadlineMs),
         complete: log.rebuilt && plan.changelogs.has(store.name),
+        bytesMax: storeBytesMax,
       })
       rows.overlay(log.tail.get(store.name) ?? [])
       return rows
@@ -154,8 +158,6 @@ interface Work {
   readonly progress: Progress
   readonly flush: Flush
   readonly chunks: Chunks
-  /** Number of the last commit before. */
-  readonly begunAt: number
   /** Until it was used. */
   input: EarlyInput | undefined
 }
@@ -185,13 +187,16 @@ const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
   }
 }
 
-/** FLUSH and RELEASE. What is committed stays committed: trouble with the table then costs the next owner a look at the log's tail, not this delivery. */
+/** FLUSH and RELEASE, or DEFER. What is committed stays committed: trouble with the table then costs the next owner a look at the log's tail, not this delivery. */
 const settle = async (held: HeldTask, at: Work, unfinished: boolean): Promise<Ended | 'bell' | undefined> => {
   const { task, progress, flush } = at
   try {
-    await flush.all()
-    for (const store of held.plan.stores) task.store(store.name)?.rows.evict()
-    const ended = await end(held, at, unfinished)
+    // a tick leaves nothing behind (R34): the sweeper would send one for ever
+    const deferred = flush.mayWait && !unfinished && held.trigger.kind !== 'tick'
+    await (deferred ? flush.eager() : flush.all())
+    for (const { name } of held.plan.stores) task.store(name)?.rows.evict(flush.pinned(name))
+    const ended = await end(held, at, { unfinished, deferred })
+    if (!deferred && ended !== 'bell') flush.checkpointed()
     // only a task that nobody works on any more is kept, or one that goes on under the lease
     if (ended !== 'bell' && (ended || !held.item) && !progress.spoiled) keep(held, at)
     return ended
@@ -203,15 +208,21 @@ const settle = async (held: HeldTask, at: Work, unfinished: boolean): Promise<En
   }
 }
 
-/** RELEASE, HANDOVER, or without a lease CKPT, and then undefined where a bell is needed. */
-const end = async (held: HeldTask, { progress, begunAt }: Work, unfinished: boolean): Promise<Ended | 'bell' | undefined> => {
-  if (held.item) return unfinished ? handOver(held, progress, true) : release(held, progress)
-  if (progress.commit.seq > begunAt) await held.ports.table.checkpoint(taskIdOf(held), checkpointOf(progress), held.deadlineMs)
+/** RELEASE, DEFER, HANDOVER, or without a lease CKPT if anything, and then undefined where a bell is needed. */
+const end = async (
+  held: HeldTask,
+  { progress, flush }: Work,
+  { unfinished, deferred }: { readonly unfinished: boolean; readonly deferred: boolean },
+): Promise<Ended | 'bell' | undefined> => {
+  if (held.item) return unfinished ? handOver(held, progress, true) : release(held, progress, deferred)
+  if (flush.isBehind && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpointOf(progress), held.deadlineMs)
   return unfinished ? undefined : endedAs('done', progress)
 }
 
-const keep = ({ memory }: HeldTask, { task, session, openedMs, progress }: Work): void =>
-  memory.keep({ task, session, openedMs, commit: { ...progress.commit, positions: progress.positions }, ends: progress.ends })
+const keep = ({ memory }: HeldTask, { task, session, openedMs, progress, flush }: Work): void => {
+  const commit = { ...progress.commit, positions: progress.positions }
+  memory.keep({ task, session, openedMs, commit, ends: progress.ends, unflushed: flush.rest })
+}
 
 /** Records that the event source delivered before they were committed become readable soon; true once there is something to read. */
 const poll = async (held: HeldTask, { progress, chunks }: Work): Promise<boolean> => {
@@ -311,12 +322,13 @@ const checkpointOf = ({ commit, positions, ends, wakeMs }: Progress): Checkpoint
 
 const endedAs = (result: InvocationOutcome['result'], { commit, positions }: Progress): Ended => ({ result, seq: commit.seq, positions })
 
-/** RELEASE; `bell` where somebody rang in the meantime, undefined where the lease was lost below the own target. */
-const release = async (held: HeldTask, progress: Progress): Promise<Ended | 'bell' | undefined> => {
+/** RELEASE or DEFER; `bell` where somebody rang in the meantime, undefined where the lease was lost below the own target. */
+const release = async (held: HeldTask, progress: Progress, deferred: boolean): Promise<Ended | 'bell' | undefined> => {
   const { ports, token, deadlineMs } = held
   const checkpoint = checkpointOf(progress)
-  const { released, item } = await ports.table.release(taskIdOf(held), { token, checkpoint, sources: sourcesOf(held) }, deadlineMs)
-  return released ? endedAs('done', progress) : refused(held, progress, { item, checkpoint })
+  const request = { token, checkpoint, sources: sourcesOf(held), deferred }
+  const { released, item } = await ports.table.release(taskIdOf(held), request, deadlineMs)
+  return released ? endedAs('done', progress) : refused(held, progress, { item, checkpoint, deferred })
 }
 
 /**
@@ -342,10 +354,14 @@ const handOver = async (held: HeldTask, progress: Progress, flushed: boolean): P
 const refused = async (
   held: HeldTask,
   progress: Progress,
-  { item, checkpoint }: { readonly item: TaskItem | undefined; readonly checkpoint: Checkpoint | undefined },
+  {
+    item,
+    checkpoint,
+    deferred = false,
+  }: { readonly item: TaskItem | undefined; readonly checkpoint: Checkpoint | undefined; readonly deferred?: boolean },
 ): Promise<Ended | 'bell' | undefined> => {
   if (item?.lease?.token !== held.token) {
-    if (checkpoint) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)
+    if (checkpoint && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)
     progress.spoiled = true
     return ownReached(held, progress) ? endedAs('done', progress) : undefined
   }

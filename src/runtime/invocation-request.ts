@@ -44,6 +44,8 @@ export interface InvocationRequest {
   /** The same as long as `memory` is; absent where the application has no global stores. */
   readonly globals?: GlobalStores
   readonly chunkBytesMax?: number
+  /** Rows of a store beyond this are let go at the end of an invocation. Default 128 MiB. */
+  readonly storeBytesMax?: number
 }
 
 /** `done`: the target is reached; `rung`: whoever holds the lease was told; `handed over`: time ran out, a bell stands; `held`: a tick found the task busy. */

@@ -5,6 +5,7 @@ import type { Row } from '../state/rows.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
+import { type LogTail, recordOverheadBytes } from './flush.ts'
 import type { TaskPlan } from './plan.ts'
 import type { Bounds, FetchedPartition, FetchedRecord, PartitionReader } from './ports.ts'
 import { addedStores } from './shape.ts'
@@ -30,6 +31,8 @@ export interface LogState {
    * or was told by a broker that leads no more.
    */
   readonly listed?: Readonly<Record<string, number>>
+  /** How much of the log that is; absent: nothing. */
+  readonly unflushed?: LogTail
   /** When the last commit was written, by the clock of its writer; absent where that was not read. */
   readonly committedMs?: number
 }
@@ -88,7 +91,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
         expires: expires(plan, store),
       })
       checkReached(request, topic, read, commit)
-      return { store, topic, end: read.end, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
+      return { store, topic, end: read.end, read: read.records, rows: rowsOf(read.records, commit, rowsIn(plan, store)) }
     }),
   )
   // the record of the checkpoint itself may have left the log, which is compacted
@@ -113,7 +116,22 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
     rebuilt,
     listed: { ...listed, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     committedMs,
+    unflushed: tailOf(
+      tails.flatMap(({ read }) => read),
+      log.records,
+      known,
+    ),
   }
+}
+
+/** Without the topics that stand for changelogs, whose bytes are their owners'. */
+const tailOf = (changed: readonly FetchedRecord[], committed: readonly FetchedRecord[], known = 0): LogTail => {
+  const commits = committed.filter(({ offset }) => offset >= known)
+  const bytes = [...commits, ...changed].reduce(
+    (sum, { key, value }) => sum + recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0),
+    0,
+  )
+  return { bytes, records: changed.length, sinceMs: commits[0]?.timestamp ?? committed.at(-1)?.timestamp }
 }
 
 /** Other code, which has no such store, may have written the checkpoint after a commit that it found: then its rows are in its changelog. */

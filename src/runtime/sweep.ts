@@ -12,7 +12,8 @@ export const needsTick = (
   if (Math.floor(nowMs / minuteMs) % regularMinutes === partition % regularMinutes) return true
   if (!item) return false
   if (item.lease) return nowMs > item.lease.expiresAtMs
-  const { wakeMs = 0 } = item.checkpoint ?? {}
+  const { wakeMs = 0, seq = 0 } = item.checkpoint ?? {}
+  if ((item.deferredSeq ?? 0) > seq) return true
   if (wakeMs > 0 && wakeMs <= nowMs) return true
   return Object.entries(item.bells).some(([topic, target]) => target > (item.checkpoint?.positions[topic] ?? 0))
 }

@@ -1,5 +1,6 @@
 import type { TaskItem } from '../state/backend.ts'
 import type { CommitRecord } from './commit-record.ts'
+import type { Unflushed } from './flush.ts'
 import type { TxnSession } from './ports.ts'
 import type { Task } from './task.ts'
 
@@ -10,6 +11,8 @@ export interface KeptTask {
   readonly commit: CommitRecord
   /** Commit topic and changelogs: offset after the records of `commit.seq`. */
   readonly ends: Readonly<Record<string, number>>
+  /** What the table does not have yet of what is committed. */
+  readonly unflushed: Unflushed
   /** Fenced, and used for nothing else. */
   readonly session: TxnSession
   /** When the session was opened, Unix milliseconds. */
@@ -17,8 +20,8 @@ export interface KeptTask {
 }
 
 /**
- * What a process keeps of one task between invocations, after a clean end only: EndTxn answered, everything flushed, the checkpoint
- * written (protocol R20). The task is valid if the log still ends at its commit (R19); over a session that is still warm that need not
+ * What a process keeps of one task between invocations, after a clean end only: EndTxn answered, and everything flushed and the
+ * checkpoint written, or what is not flushed kept as well (protocol R20, R21). The task is valid if the log still ends at its commit (R19); over a session that is still warm that need not
  * be asked, as every committer fences.
  */
 export interface TaskMemory {

@@ -27,7 +27,8 @@ export interface TableBackend {
   /**
    * Writes the checkpoint and gives the lease back in one step. Refused while a bell above its position stands, when the
    * lease is another's, or when the item already has a higher seq: then nothing changes and the current item comes back.
-   * A repeated release that finds no lease and a seq at or above its own counts as released.
+   * With `deferred` the item keeps its checkpoint, and only remembers the seq of this one: it is committed, but its rows are not written.
+   * A repeated release that finds no lease and a seq (or deferred seq) at or above its own counts as released.
    */
   release(
     task: TaskId,
@@ -81,6 +82,8 @@ export interface TaskItem {
   /** Source topic to the exclusive offset that somebody was promised. Never removed, only raised. */
   readonly bells: Readonly<Record<string, number>>
   readonly lease: Lease | undefined
+  /** Up to here transactions are known to be committed, written to the table or not. Absent where no flush was ever deferred; it only rises. */
+  readonly deferredSeq?: number
 }
 
 export interface Lease {
@@ -107,6 +110,8 @@ export interface ReleaseRequest {
   readonly checkpoint: Checkpoint | undefined
   /** Every source topic of the task, for the bell conditions. */
   readonly sources: readonly string[]
+  /** Protocol's DEFER: rows of the checkpoint are not written yet. */
+  readonly deferred?: boolean
   /** Protocol's HANDOVER: release even while bells stand, and leave a bell for the own target. */
   readonly handover?: { readonly bell?: { readonly topic: string; readonly target: number } }
 }

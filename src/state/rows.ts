@@ -69,7 +69,7 @@ export class Rows {
   constructor(options: { readonly reader?: RowReader | undefined; readonly complete?: boolean; readonly bytesMax?: number } = {}) {
     this.#reader = options.reader
     this.#complete = options.complete ?? options.reader === undefined
-    this.#bytesMax = options.bytesMax ?? 128 * 1024 * 1024
+    this.#bytesMax = options.bytesMax ?? Number.POSITIVE_INFINITY
   }
 
   /** By the {@link keyId} of a key. */
@@ -139,11 +139,12 @@ export class Rows {
     return rows
   }
 
-  /** Lets go of the oldest rows above the memory limit. Only to be called when everything written is in the table. */
-  evict(): void {
+  /** Lets go of the oldest rows above the memory limit. Everything written is in the table, but for what is `pinned`, by the ids of its keys. */
+  evict(pinned?: ReadonlyMap<string, unknown>): void {
     if (!this.#reader) return
     for (const [id, row] of this.#rows) {
       if (this.#bytes <= this.#bytesMax) return
+      if (pinned?.has(id)) continue
       this.#rows.delete(id)
       this.#order?.delete(id)
       this.#bytes -= weight(row)

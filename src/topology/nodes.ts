@@ -161,6 +161,16 @@ export interface SuppressionBufferSpec extends StoreFacts {
   readonly kind: 'suppression-buffer'
 }
 
+/** When the rows of a store that waits are written to the table: as soon as one of these is reached, and at every tick. */
+export interface DeferredFlush {
+  /** Since the oldest transaction that is not in the table; 1 to 600,000. */
+  readonly intervalMs: number
+  /** Changelog records of the task since then. Default: no limit. */
+  readonly recordsMax?: number
+  /** Of the task's log since then, which whoever takes the task over has to read; at most 8 MiB. Default 1 MiB. */
+  readonly bytesMax?: number
+}
+
 interface StoreFacts {
   readonly name: string
   readonly keySerde: AnySerde
@@ -173,6 +183,8 @@ interface StoreFacts {
   readonly logsHeaders?: boolean
   /** A source topic whose records are the rows: it is read where a changelog would be, and `logging` is false (S-39). */
   readonly sourceTopic?: string
+  /** Rows wait in memory, and in the changelog, before they are written to the table. Absent: they are written before an invocation ends. */
+  readonly flush?: DeferredFlush
   /** Rows may go when stream time is this far beyond their window's start, or their session's end; absent: they stay. Infinity stays as well. */
   readonly retentionMs?: number
   /** The user chose the name; a generated one does not survive a changed topology. */

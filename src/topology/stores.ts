@@ -13,8 +13,9 @@ import type {
   WindowStore,
 } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
+import { deferredFlush } from './deferred-flush.ts'
 import { checkName } from './naming.ts'
-import type { Holds, KeyValueStoreSpec, SessionStoreSpec, StoreSpec, VersionedStoreSpec, WindowStoreSpec } from './nodes.ts'
+import type { DeferredFlush, Holds, KeyValueStoreSpec, SessionStoreSpec, StoreSpec, VersionedStoreSpec, WindowStoreSpec } from './nodes.ts'
 
 /** What every store of a processor takes (P-10). */
 export interface StoreOptions<K, V> {
@@ -24,6 +25,8 @@ export interface StoreOptions<K, V> {
   readonly caching?: boolean
   /** Topic configuration for the changelog; false: no changelog, what is lost with the table is lost. Default: a changelog. */
   readonly logging?: false | Readonly<Record<string, string>>
+  /** Rows are written to the table later, several invocations' together. Default: before each invocation ends. */
+  readonly flush?: DeferredFlush
 }
 
 export interface LruOptions<K, V> extends StoreOptions<K, V> {
@@ -67,13 +70,14 @@ export const specOf = (builder: StoreBuilder<StateStore>): StoreSpec => {
 
 const build = <S extends StateStore>(spec: StoreSpec): Built<S> => Object.freeze(spec) as unknown as Built<S>
 
-const factsOf = <K, V>(name: string, { keySerde, valueSerde, caching = false, logging = {} }: StoreOptions<K, V>) => ({
+const factsOf = <K, V>(name: string, { keySerde, valueSerde, caching = false, logging = {}, flush }: StoreOptions<K, V>) => ({
   name: checkName(name),
   keySerde,
   valueSerde,
   caching,
   logging,
   named: true,
+  ...deferredFlush(name, { flush, logging }),
 })
 
 const segmentsOf = ({ segmentIntervalMs }: { readonly segmentIntervalMs?: number }) =>

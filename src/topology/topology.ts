@@ -261,6 +261,11 @@ export class Topology {
   addGlobal({ store, source, processor }: GlobalStore): void {
     for (const { name } of [source, processor]) this.checkName(name)
     this.#checkStoreName(store.name)
+    if (store.flush)
+      throw new StreamsError(
+        'CONFIG_INVALID',
+        `Global store ${store.name}: its readers wait for its rows, which cannot wait for their flush`,
+      )
     if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')
     checkTopics(source, this.#sources())
     this.#globalStores.set(store.name, Object.freeze({ ...store, logging: store.sourceTopic === undefined ? {} : false }))

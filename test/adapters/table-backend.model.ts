@@ -10,6 +10,7 @@ export type Operation =
       readonly token: string
       readonly checkpoint: Checkpoint | undefined
       readonly handover: { readonly bell?: { readonly topic: string; readonly target: number } } | undefined
+      readonly deferred: boolean
     }
   | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint }
   | { readonly kind: 'put'; readonly key: number; readonly seq: number; readonly value: number | null }
@@ -47,6 +48,7 @@ export const operations: fc.Arbitrary<readonly Operation[]> = fc.array(
       token,
       checkpoint: fc.option(checkpoint, { nil: undefined }),
       handover: fc.option(fc.oneof(fc.constant({}), fc.record({ bell })), { nil: undefined }),
+      deferred: fc.boolean(),
     }),
     fc.record({ kind: fc.constant('checkpoint' as const), checkpoint }),
     fc.record({ kind: fc.constant('put' as const), key, seq: small, value: fc.option(small, { nil: null }) }),
@@ -65,8 +67,8 @@ export async function ask(backend: TableBackend, task: TaskId, operation: Operat
     case 'ring':
       return backend.ring(task, operation, deadlineMs)
     case 'release': {
-      const { token, checkpoint, handover } = operation
-      return backend.release(task, { token, checkpoint, sources: topics, ...(handover && { handover }) }, deadlineMs)
+      const { token, checkpoint, handover, deferred } = operation
+      return backend.release(task, { token, checkpoint, sources: topics, deferred, ...(handover && { handover }) }, deadlineMs)
     }
     case 'checkpoint':
       return backend.checkpoint(task, operation.checkpoint, deadlineMs)
@@ -105,10 +107,14 @@ export function createModel(task: TaskId) {
     seq: undefined as number | undefined,
     checkpoint: undefined as Checkpoint | undefined,
     bells: {} as Record<string, number>,
+    deferredSeq: undefined as number | undefined,
   }
   let lease: TaskItem['lease']
   const rows = new Map<number, StateRow>()
-  const look = (): TaskItem | undefined => (exists ? { checkpoint: item.checkpoint, bells: { ...item.bells }, lease } : undefined)
+  const look = (): TaskItem | undefined => {
+    const { checkpoint, bells, deferredSeq } = item
+    return exists ? { checkpoint, bells: { ...bells }, lease, ...(deferredSeq === undefined ? {} : { deferredSeq }) } : undefined
+  }
 
   function save(next: Checkpoint) {
     exists = true
@@ -121,9 +127,10 @@ export function createModel(task: TaskId) {
     }
   }
 
-  function release({ token, checkpoint, handover }: Operation & { kind: 'release' }) {
+  function release({ token, checkpoint, handover, deferred }: Operation & { kind: 'release' }) {
     const refused = () => ({ released: false, item: look() })
-    if (!lease) return { released: !checkpoint || (item.seq !== undefined && item.seq >= checkpoint.seq), item: look() }
+    const told = Math.max(item.seq ?? -1, deferred ? (item.deferredSeq ?? -1) : -1)
+    if (!lease) return { released: !checkpoint || told >= checkpoint.seq, item: look() }
     if (lease.token !== token) return refused()
     if (checkpoint && item.seq !== undefined && item.seq > checkpoint.seq) return refused()
     for (const topic of handover ? [] : topics) {
@@ -131,7 +138,8 @@ export function createModel(task: TaskId) {
       if ((item.bells[topic] ?? -1) > position) return refused()
     }
     lease = undefined
-    if (checkpoint) save(checkpoint)
+    if (checkpoint && deferred) item.deferredSeq = checkpoint.seq
+    else if (checkpoint) save(checkpoint)
     if (handover?.bell) item.bells[handover.bell.topic] = Math.max(item.bells[handover.bell.topic] ?? 0, handover.bell.target)
     return { released: true, item: look() }
   }

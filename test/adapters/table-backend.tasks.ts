@@ -7,6 +7,7 @@ export function taskItemFacts(use: Fixture): void {
   describe('the lease', () => leaseFacts(use))
   describe('a bell', () => bellFacts(use))
   describe('a release', () => releaseFacts(use))
+  describe('a deferred release', () => deferFacts(use))
   describe('a handover', () => handoverFacts(use))
   describe('a checkpoint', () => checkpointFacts(use))
 }
@@ -165,6 +166,41 @@ function releaseFacts({ table, freshTask }: Fixture): void {
     const task = freshTask()
     expect(await table().release(task, { token: 'a', checkpoint: at(1, 1), sources }, soon())).toEqual({ released: false, item: undefined })
     expect(await table().readTask(task, soon())).toBeUndefined()
+  })
+}
+
+function deferFacts({ table, freshTask }: Fixture): void {
+  const defer = (seq: number, orders: number) => ({ token: 'a', checkpoint: at(seq, orders), sources, deferred: true })
+
+  it('frees the lease, leaves the checkpoint as it is and remembers what is committed', async () => {
+    const task = freshTask()
+    await table().acquire(task, lease('a'), soon())
+    const first = { checkpoint: undefined, bells: {}, lease: undefined, deferredSeq: 3 }
+    expect(await table().release(task, defer(3, 30), soon())).toEqual({ released: true, item: first })
+    await table().checkpoint(task, at(4, 40), soon())
+    await table().acquire(task, lease('a'), soon())
+    const item = { checkpoint: at(4, 40), bells: {}, lease: undefined, deferredSeq: 5 }
+    expect(await table().release(task, defer(5, 50), soon())).toEqual({ released: true, item })
+    expect(await table().readTask(task, soon())).toEqual(item)
+    expect(await table().acquire(task, lease('b'), soon())).toEqual({ won: true, item: { ...item, lease: held('b') } })
+  })
+  it('is refused while a bell above its position stands, by the lease of another and by a higher seq', async () => {
+    const task = freshTask()
+    await table().checkpoint(task, at(4, 40), soon())
+    await table().acquire(task, lease('a'), soon())
+    await table().ring(task, { token: 'b', topic: 'orders', target: 51 }, soon())
+    const item = { checkpoint: at(4, 40), bells: { orders: 51 }, lease: held('a') }
+    for (const refused of [defer(5, 50), defer(3, 51), { ...defer(5, 51), token: 'b' }])
+      expect(await table().release(task, refused, soon())).toEqual({ released: false, item })
+    expect((await table().release(task, defer(5, 51), soon())).released).toBe(true)
+  })
+  it('counts as released when it is repeated', async () => {
+    const task = freshTask()
+    await table().acquire(task, lease('a'), soon())
+    await table().release(task, defer(3, 30), soon())
+    const item = { checkpoint: undefined, bells: {}, lease: undefined, deferredSeq: 3 }
+    expect(await table().release(task, defer(3, 30), soon())).toEqual({ released: true, item })
+    expect((await table().release(task, { ...defer(3, 30), deferred: false }, soon())).released).toBe(false)
   })
 }
 

@@ -87,6 +87,7 @@ it('asks for the changelogs only after the commit topic, each from its own offse
     ),
   ).toEqual({
     ...{ commit: commit(3), rows: ['a=null seq 3', 'b=1 seq 2'], rebuilt: false, ends: { [commits]: 3, [changelog]: 4 } },
+    unflushed: { bytes: 589, records: 3, sinceMs: startMs },
     ...{
       listed: { [commits]: 3, [changelog]: 4 },
       asked: [`fetch ${commits} 0`, `bounds ${commits} ${changelog}`, `bounds ${changelog}`, `fetch ${changelog} 1`],
@@ -119,6 +120,8 @@ it('reads a table whose source topic is its changelog from there: what was commi
   const logs = { [commits]: [{ records: [committed(1), committed(5)] }], words: [{ records: words, lastStableOffset: 5 }] }
   expect(await sync(logs, checkpoint(1, 0), reused)).toEqual({
     ...{ commit: commit(5), rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: false, ends: { [commits]: 2 } },
+    // of a topic that is not the application's own nobody counts the bytes
+    unflushed: { bytes: 196, records: 0, sinceMs: startMs },
     ...{ listed: { [commits]: 2 }, asked: [`fetch ${commits} 0`, `bounds ${commits}`, 'bounds words', 'fetch words 1'] },
   })
   expect(await sync(logs, undefined, reused)).toMatchObject({ rows: ['a=null seq 5', 'b=1 seq 5'], rebuilt: true })

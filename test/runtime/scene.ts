@@ -44,6 +44,7 @@ export interface Run {
   /** Until the deadline; default 60 s. */
   readonly forMs?: number
   readonly chunkBytesMax?: number
+  readonly storeBytesMax?: number
 }
 
 export interface SceneOptions {
@@ -94,6 +95,7 @@ export async function scene({ topology = counting(), topics = { words: 1, totals
       deadlineMs: now() + (how.forMs ?? 60_000),
       memory: how.memory ?? createTaskMemory(),
       ...(how.chunkBytesMax === undefined ? {} : { chunkBytesMax: how.chunkBytesMax }),
+      ...(how.storeBytesMax === undefined ? {} : { storeBytesMax: how.storeBytesMax }),
     })
   }
   return {

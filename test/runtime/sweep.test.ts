@@ -18,6 +18,9 @@ it.each([
   ['a task that is to be woken later', item({ checkpoint: { ...checkpoint(5), wakeMs: nowMs + 1 } }), false],
   ['a task that is to be woken now', item({ checkpoint: { ...checkpoint(5), wakeMs: nowMs } }), true],
   ['a task that is not to be woken any more', item({ checkpoint: { ...checkpoint(5), wakeMs: 0 } }), false],
+  ['a transaction that is committed and not flushed', item({ checkpoint: checkpoint(5), deferredSeq: 2 }), true],
+  ['one that was flushed', item({ checkpoint: checkpoint(5), deferredSeq: 1 }), false],
+  ['a first one that is not flushed', item({ deferredSeq: 1 }), true],
   ['a lease that has expired', item({ lease: lease(nowMs - 1) }), true],
 ] as const)('decides for %s', (_what, task, needed) => {
   expect(needsTick(task, { nowMs, partition: 0 })).toBe(needed)

@@ -141,7 +141,41 @@ const changing = (): App => {
   }
 }
 
-const makers = { counting, windows, joined, outer, changing }
+/**
+ * Counts words and their changes, in a store that is flushed later and one that is not, and words of two other topics: with a lease at
+ * each invocation, and without.
+ */
+const deferred = (): App => {
+  const builder = new StreamsBuilder()
+  const flush = { intervalMs: 2_000, recordsMax: 12 }
+  const words = builder.stream('words', strings).groupByKey()
+  words
+    .aggregate(
+      () => 0,
+      (_key, value, count) => (value === '0' ? null : count + 1),
+      { store: { name: 'counts', valueSerde: Serdes.long, flush } },
+    )
+    .toStream()
+    .to('totals')
+  words
+    .count({ store: { name: 'changes', valueSerde: Serdes.long } })
+    .toStream()
+    .to('totals')
+  builder
+    .stream(['more', 'extra'], strings)
+    .groupByKey()
+    .count({ store: { name: 'others', valueSerde: Serdes.long, flush } })
+    .toStream()
+    .to('totals')
+  return {
+    versions: [builder.build()],
+    topics: { words: 1, more: 1, extra: 1, totals: 1 },
+    inputs: ['words', 'words', 'more', 'extra'],
+    record: (_topic, time, random) => record(random.pick(['a', 'b', 'c']), random.chance(0.25) ? '0' : '+', time),
+  }
+}
+
+const makers = { counting, windows, joined, outer, changing, deferred }
 export type AppName = keyof typeof makers
 export const appNames = Object.keys(makers) as readonly AppName[]
 

@@ -218,10 +218,18 @@ export class Auditor {
       if ((item.bells[topic] ?? -1) < bell) this.fail('L1', `${name}: the bell of ${topic} falls from ${bell} to ${item.bells[topic]}`)
     if (why === 'release' && before?.lease && !item.lease)
       for (const [topic, bell] of Object.entries(item.bells).filter(([topic]) => this.#isRead(audited, topic)))
-        if ((item.checkpoint?.positions[topic] ?? 0) < bell)
-          this.fail('L1', `${name}: released at ${item.checkpoint?.positions[topic]} of ${topic}, while a bell at ${bell} stands`)
+        this.#checkBell(audited, topic, bell)
     if (item.checkpoint && item.checkpoint !== before?.checkpoint) await this.#checkpointed(audited, before?.checkpoint?.seq ?? 0)
     for (const topic of audited.acknowledged.keys()) this.#checkPromise(audited, topic)
+  }
+
+  /** A lease goes where the bell is answered, in the checkpoint or in a commit that is not flushed yet; behind that there may be aborted records. */
+  #checkBell({ item, task, commits }: Audited, topic: string, bell: number): void {
+    const { checkpoint, deferredSeq = 0 } = item ?? {}
+    const isDeferred = deferredSeq > (checkpoint?.seq ?? 0)
+    const position = isDeferred ? (positionsOf(commits[deferredSeq - 1])[topic] ?? 0) : (checkpoint?.positions[topic] ?? 0)
+    if (isDeferred ? this.logs.hasBetween({ topic, partition: task.partition }, position, bell) : position < bell)
+      this.fail('L1', `${task.name}: released at ${position} of ${topic}, while a bell at ${bell} stands`)
   }
 
   async #checkpointed(audited: Audited, before: number): Promise<void> {
@@ -325,11 +333,12 @@ export class Auditor {
     })
   }
 
-  /** Whether a task item says that somebody has to come: a lease is left, or a bell is not answered. */
+  /** Whether a task item says that somebody has to come: a lease is left, a bell is not answered, or a transaction not flushed. */
   isTold(): boolean {
     return [...this.#tasks.values()].some(
       ({ task, item }) =>
         item?.lease !== undefined ||
+        (item?.deferredSeq ?? 0) > (item?.checkpoint?.seq ?? 0) ||
         Object.entries(item?.bells ?? {}).some(
           ([topic, bell]) => planOf(task, this.deployed).sources.has(topic) && bell > (item?.checkpoint?.positions[topic] ?? 0),
         ),

@@ -1,8 +1,9 @@
+import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { isStreamsError } from '../../src/errors.ts'
 import type { InvocationOutcome } from '../../src/runtime/invocation-request.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { type Around, died, dies, fails, meanwhile, type PortCall } from '../runtime/faults.ts'
-import { record, type Scene, scene } from '../runtime/scene.ts'
+import { record, type Scene, type SceneOptions, scene, strings } from '../runtime/scene.ts'
 import { unanswered } from './faults.ts'
 
 /** A step of the invocation: the call that it is, and how a run gets there. */
@@ -10,6 +11,8 @@ interface Step {
   readonly name: string
   readonly call: PortCall
   readonly nth: number
+  /** Default: a store that is flushed at once. */
+  readonly options?: SceneOptions
   /** Before the invocation begins. */
   readonly prepare?: (it: Scene) => Promise<unknown>
   /** What comes while it stands still; default: its source delivers again. */
@@ -29,6 +32,17 @@ const takes = (it: Scene, source: string) => {
 }
 const gives = (it: Scene) => it.table.release(task, { token: other, checkpoint: undefined, sources: [], handover: {} }, never)
 
+const flushedLater = (): SceneOptions => {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('words', strings)
+    .groupByKey()
+    .count({ store: { name: 'counts', flush: { intervalMs: 60_000 } } })
+    .toStream()
+    .to('totals')
+  return { topology: builder.build() }
+}
+
 const steps: readonly Step[] = [
   { name: 'ACQUIRE', call: 'acquire', nth: 1 },
   { name: 'RING, as a tick holds the lease', call: 'ring', nth: 1, prepare: (it) => takes(it, 'tick'), another: gives },
@@ -47,6 +61,8 @@ const steps: readonly Step[] = [
     nth: 1,
     around: (it) => meanwhile('release', () => takes(it, 'src:words')),
   },
+  { name: 'COMMIT, flushed later', call: 'commit', nth: 1, options: flushedLater() },
+  { name: 'DEFER, flushed later', call: 'release', nth: 1, options: flushedLater() },
 ]
 
 const columns = ['crash before', 'crash after', 'answer lost', 'frozen before, another invocation comes'] as const
@@ -115,7 +131,7 @@ const messageOfDeath = (error: unknown): string => {
 
 /** Two records were processed and flushed; two more, which change one row and make another, are delivered. */
 const begin = async (step: Step): Promise<Scene> => {
-  const it = await scene()
+  const it = await scene(step.options)
   it.feed('words', record('a'), record('b'))
   await it.run()
   it.feed('words', record('a'), record('c'))

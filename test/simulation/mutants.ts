@@ -1,3 +1,4 @@
+import { flushMutants } from './flush-mutants.ts'
 import { logMutants } from './log-mutants.ts'
 import type { Mutant, NotApplicable } from './mutant.ts'
 import type { Patch } from './mutation.ts'
@@ -19,7 +20,7 @@ const onwards: Patch = {
 
 const refusedForNothing: Patch = {
   file: heldTask,
-  find: '    if (checkpoint) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)\n',
+  find: '    if (checkpoint && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)\n',
   replace: '',
 }
 
@@ -129,14 +130,20 @@ export const mutants: readonly Mutant[] = [
       {
         file: chunks,
         find: '  const written = await writeChunk(',
-        replace: '  flush.add(rows)\n  await flush.all()\n  const written = await writeChunk(',
+        replace: '  flush.add(rows, 0)\n  await flush.all()\n  const written = await writeChunk(',
       },
     ],
   },
   {
     rule: 'R12',
     without: 'the checkpoint does not wait for its rows',
-    patches: [{ file: heldTask, find: '    await flush.all()\n', replace: '    flush.all().catch(() => undefined)\n' }],
+    patches: [
+      {
+        file: heldTask,
+        find: '    await (deferred ? flush.eager() : flush.all())\n',
+        replace: '    ;(deferred ? flush.eager() : flush.all()).catch(() => undefined)\n',
+      },
+    ],
   },
   {
     rule: 'R13, RELEASE',
@@ -320,7 +327,7 @@ export const mutants: readonly Mutant[] = [
     rule: 'R27',
     without: 'the next chunk reads from the table what the last one wrote',
     patches: [
-      { file: 'src/state/rows.ts', find: 'options.bytesMax ?? 128 * 1024 * 1024', replace: 'options.bytesMax ?? 0' },
+      { file: heldTask, find: 'bytesMax: storeBytesMax,', replace: 'bytesMax: 0,' },
       {
         file: chunks,
         find: '    const effects = await task.commit()\n',
@@ -345,27 +352,24 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/flush.ts',
-        find: '    for (const row of rows) waiting.set(',
-        replace: '    waiting.clear()\n    for (const row of rows) waiting.set(',
+        find: '      for (const row of committed) {\n',
+        replace: '      rows.clear()\n      for (const row of committed) {\n',
       },
     ],
   },
+  ...flushMutants,
   ...logMutants,
   ...operationMutants,
 ]
-
-const deferred = 'option A (deferred flush) is not built: every invocation flushes before it gives the lease back'
 
 export const notApplicable: readonly NotApplicable[] = [
   {
     rule: 'R4',
     why: 'brokers without KIP-890: the Kafka adapter never repeats an EndTxn there, and its session ends (test/adapters, test/broker)',
   },
-  { rule: 'R21', why: deferred },
   {
     rule: 'R25',
     why: 'no state is read before SYNC has ended: rows are read by a task that is built from what SYNC answers. A task from before is R19',
   },
   { rule: 'R30', why: 'option F (the payload instead of a Fetch) is not built: input is always read from the committed position' },
-  { rule: 'R34', why: deferred },
 ]

@@ -28,6 +28,7 @@ export interface Profile {
   readonly processes: number
   readonly invocationMs: number
   readonly chunkBytesMax: number
+  readonly storeBytesMax: number
   readonly batches: number
   readonly recordsPerBatch: number
   /** How long a step takes. */
@@ -225,6 +226,7 @@ const ordinary = (random: Random): Omit<Profile, 'operations'> => ({
   batches: random.between(2, 7),
   recordsPerBatch: random.between(1, 4),
   stepMs: random.pick([1, 1, 1, 30, 300]),
+  storeBytesMax: random.pick([0, 300, 1_000_000]),
 })
 
 export const profileOf = (random: Random): Profile => {

@@ -157,6 +157,7 @@ export class Triggers {
       deadlineMs: process.nowMs() + forMs,
       memory: process.memoryOf(task),
       chunkBytesMax: profile.chunkBytesMax,
+      storeBytesMax: profile.storeBytesMax,
     }).then(
       (outcome) => process.gone || this.#succeeded(process, { task, trigger }, outcome),
       (error: unknown) => process.gone || this.#failed(process, { task, trigger }, error),

@@ -18,7 +18,7 @@ type Update = Pick<
 /**
  * The task item: `q` seq, `g` generation, `o` ends of the log, `p:<topic>` positions, `k` when to
  * wake it, `w` token, `s` source, `e` expiry of
- * the lease, `b:<topic>` bells. Every change is one conditional UpdateItem, so any of them may be repeated.
+ * the lease, `b:<topic>` bells, `d` seq that is committed and maybe not flushed. Every change is one conditional UpdateItem, so any of them may be repeated.
  */
 export function createTaskItems(requests: Requests) {
   const keyOf = (task: TaskId): Attributes => ({ pk: { S: `${task.subTopology}/${task.partition}` }, sk: { B: Uint8Array.of(0x23) } })
@@ -70,7 +70,8 @@ export function createTaskItems(requests: Requests) {
         // The bell that stands is higher than the own target: it is kept, and the lease goes without a bell.
         ;({ done, item } = await update(task, releaseUpdate({ ...request, handover: {} }), deadlineMs))
       }
-      const repeated = item?.w === undefined && (seq === undefined || Number(item?.q?.N ?? -1) >= seq)
+      const told = Math.max(Number(item?.q?.N ?? -1), request.deferred ? Number(item?.d?.N ?? -1) : -1)
+      const repeated = item?.w === undefined && (seq === undefined || told >= seq)
       return { released: done || repeated, item: item && itemOf(item) }
     },
     async checkpoint(task: TaskId, checkpoint: Checkpoint, deadlineMs: number): Promise<void> {
@@ -99,9 +100,10 @@ function ringUpdate({ token, topic, target }: BellRequest): Update {
   }
 }
 
-function releaseUpdate({ token, checkpoint, sources, handover }: ReleaseRequest): Update {
+function releaseUpdate({ token, checkpoint, sources, handover, deferred }: ReleaseRequest): Update {
   const write = createExpression()
-  const sets = checkpoint ? checkpointSets(write, checkpoint) : []
+  const deferredSets = (seq: number): string[] => [`d = ${write.value(':q', { N: String(seq) })}`]
+  const sets = checkpoint ? (deferred ? deferredSets(checkpoint.seq) : checkpointSets(write, checkpoint)) : []
   const conditions = [`w = ${write.value(':t', { S: token })}`]
   if (checkpoint) conditions.push('(attribute_not_exists(q) OR q <= :q)')
   for (const topic of handover ? [] : sources) {
@@ -158,7 +160,7 @@ function createExpression() {
 }
 
 function itemOf(attributes: Attributes): TaskItem {
-  const { q, g, o, k, w, s, e } = attributes
+  const { q, g, o, k, w, s, e, d } = attributes
   const numbers = (prefix: string) =>
     Object.entries(attributes).flatMap(([name, value]) =>
       name.startsWith(prefix) ? [[name.slice(prefix.length), Number(value.N)] as const] : [],
@@ -174,5 +176,6 @@ function itemOf(attributes: Attributes): TaskItem {
     },
     bells: Object.fromEntries(numbers('b:')),
     lease: w && { token: w.S ?? '', source: s?.S ?? '', expiresAtMs: Number(e?.N) },
+    ...(d && { deferredSeq: Number(d.N) }),
   }
 }

@@ -81,10 +81,11 @@ function createTaskItems() {
     return 'rung'
   }
 
-  function release(task: TaskId, { token, checkpoint, sources, handover }: ReleaseRequest) {
+  function release(task: TaskId, { token, checkpoint, sources, handover, deferred = false }: ReleaseRequest) {
     const item = read(task)
     const seq = item?.checkpoint?.seq ?? -1
-    if (!item?.lease) return { released: !checkpoint || seq >= checkpoint.seq, item }
+    const told = deferred ? Math.max(seq, item?.deferredSeq ?? -1) : seq
+    if (!item?.lease) return { released: !checkpoint || told >= checkpoint.seq, item }
     const merged = checkpoint ? merge(item.checkpoint, checkpoint) : item.checkpoint
     const answered = (topic: string) => {
       const bell = item.bells[topic]
@@ -93,7 +94,9 @@ function createTaskItems() {
     }
     const allowed = item.lease.token === token && (!checkpoint || seq <= checkpoint.seq) && (handover || sources.every(answered))
     if (!allowed) return { released: false, item }
-    return { released: true, item: write(task, { checkpoint: merged, lease: undefined, bells: raise(item.bells, handover?.bell) }) }
+    const change = { lease: undefined, bells: raise(item.bells, handover?.bell) }
+    if (!deferred) return { released: true, item: write(task, { ...change, checkpoint: merged }) }
+    return { released: true, item: write(task, { ...change, ...(checkpoint && { deferredSeq: checkpoint.seq }) }) }
   }
 
   function checkpoint(task: TaskId, next: Checkpoint): void {

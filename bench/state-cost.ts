@@ -6,7 +6,7 @@ import { StreamsBuilder } from '../src/dsl/streams-builder.ts'
 import { Serdes } from '../src/serde/serdes.ts'
 import type { TableBackend } from '../src/state/backend.ts'
 import { hours } from '../src/topology/durations.ts'
-import type { DeferredFlush } from '../src/topology/nodes.ts'
+import type { DeferredFlush, ResidentStore } from '../src/topology/nodes.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { tumbling } from '../src/topology/windows.ts'
 import { credentials } from '../test/broker/deployed-app.ts'
@@ -46,12 +46,12 @@ const count = (): Topology => {
 }
 
 /** Keeps the last value of a key, 100 bytes. */
-const latest = (): Topology => {
+const latest = (resident?: ResidentStore): Topology => {
   const builder = new StreamsBuilder()
   builder
     .stream('clicks', strings)
     .groupByKey()
-    .reduce((_before, after) => after, { store: { name: 'latest' } })
+    .reduce((_before, after) => after, { store: { name: 'latest', ...(resident ? { resident } : {}) } })
     .toStream()
     .to('totals', strings)
   return builder.build()
@@ -81,20 +81,22 @@ const inTurn = (): (() => number) => {
   return () => next++ % keys
 }
 
+const cold = (resident?: ResidentStore): Pick<Measured, 'workload' | 'seconds' | 'before'> => ({
+  workload: { topology: latest(resident), key: inTurn() },
+  seconds: keys / recordsPerSecond,
+  before: async (running) => {
+    await running.seconds(keys / recordsPerSecond)
+    running.forget()
+  },
+})
+
 const workloads = (): readonly Measured[] => [
   { name: 'windowed count, Zipf', workload: hot(windowedCount()), seconds: 20, model: perThousand(1), target: 520 },
   { name: 'windowed count, Zipf, flushed after 10 s', ...flushedAfter(10), target: 290 },
   { name: 'windowed count, Zipf, flushed after 60 s', ...flushedAfter(60), target: 130 },
   { name: 'count, Zipf', workload: hot(count()), seconds: 20, model: perThousand(1) },
-  {
-    name: `a process that knows nothing, over ${keys} rows`,
-    workload: { topology: latest(), key: inTurn() },
-    seconds: keys / recordsPerSecond,
-    before: async (running) => {
-      await running.seconds(keys / recordsPerSecond)
-      running.forget()
-    },
-  },
+  { name: `a process that knows nothing, over ${keys} rows, one by one`, ...cold({ bytesMax: 0 }) },
+  { name: `a process that knows nothing, over ${keys} rows, read whole`, ...cold() },
 ]
 
 /** Milliseconds of CPU time of this thread; the meter has one of its own. */

@@ -10,6 +10,7 @@ import { portsOver } from '../engine/ports.ts'
 
 export const recordsPerSecond = 1_000
 const valueBytes = 100
+const hourMs = 3_600_000
 const farFuture = Number.MAX_SAFE_INTEGER
 
 export interface Workload {
@@ -31,7 +32,8 @@ export interface Running {
 
 /** Kafka in memory, and a table. */
 export const start = async ({ applicationId, topology, key }: Workload, table: TableBackend): Promise<Running> => {
-  let nowMs = Date.now()
+  // windows of an hour hold all of it
+  let nowMs = Math.floor(Date.now() / hourMs) * hourMs
   const now = (): number => nowMs
   const kafka = createMemoryKafka({ now })
   const topics = [...topology.sourceTopics, ...topology.sinkTopics].map((topic) => [topic, 1] as const)

@@ -1,9 +1,9 @@
 import { StreamsError } from '../errors.ts'
 import { storeView, type TableFacts } from '../operators/table-view.ts'
-import { deferredFlush } from '../topology/deferred-flush.ts'
 import type { LogicalNode, LogicalNodeSpec } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, StoreSpec } from '../topology/nodes.ts'
+import { tableOptions } from '../topology/table-options.ts'
 import type { Drawing, Place } from './drawing.ts'
 import type { Materialized } from './options.ts'
 
@@ -33,14 +33,14 @@ export const keyValueStore = <K, V>(
     readonly valueSerde?: AnySerde | undefined
   },
 ): StoreSpec => {
-  const { versioned, caching = true, logging = {}, maxEntries, flush } = materialized
+  const { versioned, caching = true, logging = {}, maxEntries, flush, resident } = materialized
   const facts = {
     name,
     keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
     valueSerde: drawing.valueSerde(materialized.valueSerde, `the value of store ${name}`),
     logging,
     named: materialized.name !== undefined,
-    ...deferredFlush(name, { flush, logging }),
+    ...tableOptions(name, { flush, resident, logging }),
   }
   if (versioned)
     return { ...facts, kind: 'versioned', holds: 'versions', historyMs: checkHistory(versioned.historyRetentionMs), caching: false }

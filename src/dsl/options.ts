@@ -1,7 +1,7 @@
 export type { Printed } from '../operators/print.ts'
 
 import type { Serde } from '../serde/serde.ts'
-import type { DeferredFlush, StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
+import type { DeferredFlush, ResidentStore, StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
 
 /** Every operator takes a name (Java's `Named`): 1 to 249 of `[A-Za-z0-9._-]`. */
 export interface Named {
@@ -64,6 +64,8 @@ export interface Materialized<K, V> {
    * the changelog, and whoever takes the task over reads them there; plain reads of the table are as old. Default: before each invocation ends.
    */
   readonly flush?: DeferredFlush
+  /** How large a store may be to be read whole by a process that does not know it, once that is cheaper than row by row. Default 8 MiB. */
+  readonly resident?: ResidentStore
   /** Windowed tables only: how long rows are kept, in stream time. Default, and least: as long as they may still change (S-11). */
   readonly retentionMs?: number
 }

@@ -1,10 +1,10 @@
 import { StreamsError } from '../errors.ts'
 import type { Serde } from '../serde/serde.ts'
 import type { Windowed } from '../serde/windowed.ts'
-import { deferredFlush } from '../topology/deferred-flush.ts'
 import { type LogicalNode, type LogicalNodeSpec, logicalNode } from '../topology/logical.ts'
 import { checkName } from '../topology/naming.ts'
 import type { AnySerde, ProcessorNode, SessionStoreSpec, StoreSpec, WindowStoreSpec } from '../topology/nodes.ts'
+import { tableOptions } from '../topology/table-options.ts'
 import { topologyError } from '../topology/topology-error.ts'
 import type { Drawing, Place } from './drawing.ts'
 import { KTable } from './k-table.ts'
@@ -109,7 +109,7 @@ export const windowedStore = (
   caching: materialized.caching ?? true,
   logging: materialized.logging ?? {},
   named: materialized.name !== undefined,
-  ...deferredFlush(name, materialized),
+  ...tableOptions(name, materialized),
 })
 
 /** S-11: what the windows need, or what the user asks for if it is no less. */

@@ -1,4 +1,5 @@
 import { invariant } from '../invariant.ts'
+import type { Checkpoint } from '../state/backend.ts'
 import { writeChunk } from './chunk.ts'
 import type { CommitRecord } from './commit-record.ts'
 import type { Effects } from './effects.ts'
@@ -26,6 +27,8 @@ export interface Progress {
   listed: Readonly<Record<string, number>> | undefined
   /** Other stores or sources than those of the last commit: said once one has them. */
   change: ShapeChange | undefined
+  /** Of the stores, at the last checkpoint; undefined: nobody knows. */
+  sizes: Checkpoint['sizes']
 }
 
 /** The invocation stops here before its deadline, to flush and to give the lease back in order. */

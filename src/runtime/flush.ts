@@ -1,7 +1,7 @@
 import { keyId } from '../serde/serde.ts'
 import { assertRowFits, type StateRow } from '../state/backend.ts'
 import type { Row } from '../state/rows.ts'
-import { flushOf } from '../topology/deferred-flush.ts'
+import { flushOf } from '../topology/table-options.ts'
 import type { StoreChange } from './effects.ts'
 import { type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
 import type { LogState } from './log-sync.ts'

@@ -8,6 +8,7 @@ import { type LogState, type SyncRequest, syncLog } from './log-sync.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
 import { adoptCommit, type ShapeChange } from './shape.ts'
 import { startPositions } from './start-positions.ts'
+import { residentBytesMaxOf, sizesAt, sizesNow } from './store-sizes.ts'
 import { tableReader } from './table-rows.ts'
 import { Task } from './task.ts'
 import { isWarm } from './task-memory.ts'
@@ -40,8 +41,9 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     const isNewer = warm || change !== undefined || log.commit.seq > seq
     const committed = Object.entries(log.commit.positions).filter(([topic, offset]) => isNewer || offset > (checkpointed?.[topic] ?? 0))
     const positions = await startPositions(held, { ...checkpointed, ...Object.fromEntries(committed) })
-    const progress = { ...progressOf(held, log, positions), change }
-    task ??= freshTask(held, log)
+    const sizes = warm ? begun.sizes : sizesAt(held.item?.checkpoint, log.commit.gen)
+    const progress = { ...progressOf(held, log, positions), change, sizes }
+    task ??= freshTask(held, log, sizes)
     progress.dropped = new Map(task.dropped)
     // who committed last may not have come to say so
     if (log.commit.seq > seq) progress.wakeMs = task.wakeMs
@@ -66,6 +68,8 @@ interface Begun {
   readonly change?: ShapeChange | undefined
   /** Of a warm task; otherwise the log's tail tells. */
   readonly unflushed?: Unflushed
+  /** Of a warm task, as `unflushed`. */
+  readonly sizes?: Checkpoint['sizes']
   /** A kept one that stands exactly where the log does. */
   readonly task: Task | undefined
   /** What the checkpoint's positions have to read. */
@@ -132,7 +136,8 @@ const adopt = async (held: HeldTask, log: LogState): Promise<Pick<Begun, 'log' |
 }
 
 /** A new task over the log's tail and the table. */
-const freshTask = ({ ports, plan, partition, memory, globals, storeBytesMax = storeBytesDefault }: HeldTask, log: LogState): Task => {
+const freshTask = (held: HeldTask, log: LogState, sizes: Checkpoint['sizes']): Task => {
+  const { ports, plan, partition, memory, globals, storeBytesMax = storeBytesDefault } = held
   const { gen } = log.commit
   return new Task({
     ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf, times: log.commit.times, seq: log.commit.seq },
@@ -142,8 +147,11 @@ const freshTask = ({ ports, plan, partition, memory, globals, storeBytesMax = st
       const rows = new Rows({
         // a kept task reads within the invocation that uses it
         reader: tableReader(ports.table, where, () => memory.deadlineMs),
-        complete: log.rebuilt && plan.changelogs.has(store.name),
+        // what is behind the checkpoint is in the tail
+        complete: (log.rebuilt || (sizes !== undefined && sizes[store.name] === undefined)) && plan.changelogs.has(store.name),
         bytesMax: storeBytesMax,
+        size: sizes?.[store.name],
+        residentBytesMax: Math.min(residentBytesMaxOf(store), storeBytesMax),
       })
       rows.overlay(log.tail.get(store.name) ?? [])
       return rows
@@ -195,6 +203,7 @@ const settle = async (held: HeldTask, at: Work, unfinished: boolean): Promise<En
     const deferred = flush.mayWait && !unfinished && held.trigger.kind !== 'tick'
     await (deferred ? flush.eager() : flush.all())
     for (const { name } of held.plan.stores) task.store(name)?.rows.evict(flush.pinned(name))
+    progress.sizes = sizesNow(held, task, progress.sizes)
     const ended = await end(held, at, { unfinished, deferred })
     if (!deferred && ended !== 'bell') flush.checkpointed()
     // only a task that nobody works on any more is kept, or one that goes on under the lease
@@ -221,7 +230,7 @@ const end = async (
 
 const keep = ({ memory }: HeldTask, { task, session, openedMs, progress, flush }: Work): void => {
   const commit = { ...progress.commit, positions: progress.positions }
-  memory.keep({ task, session, openedMs, commit, ends: progress.ends, unflushed: flush.rest })
+  memory.keep({ task, session, openedMs, commit, ends: progress.ends, unflushed: flush.rest, sizes: progress.sizes })
 }
 
 /** Records that the event source delivered before they were committed become readable soon; true once there is something to read. */
@@ -283,6 +292,7 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   spoiled: false,
   listed: log.listed,
   change: undefined,
+  sizes: undefined,
 })
 
 const sourcesOf = ({ plan }: HeldTask): readonly string[] => [...plan.sources.keys()]
@@ -312,12 +322,13 @@ const readNext = (held: HeldTask, at: Work): Promise<readonly FetchedPartition[]
 const ownReached = ({ trigger }: HeldTask, { positions }: Progress): boolean =>
   trigger.kind === 'tick' || (positions[trigger.topic] ?? -1) >= trigger.target
 
-const checkpointOf = ({ commit, positions, ends, wakeMs }: Progress): Checkpoint => ({
+const checkpointOf = ({ commit, positions, ends, wakeMs, sizes }: Progress): Checkpoint => ({
   seq: commit.seq,
   gen: commit.gen,
   ends,
   positions,
   ...(wakeMs === undefined ? {} : { wakeMs }),
+  ...(sizes === undefined ? {} : { sizes }),
 })
 
 const endedAs = (result: InvocationOutcome['result'], { commit, positions }: Progress): Ended => ({ result, seq: commit.seq, positions })

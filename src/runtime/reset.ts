@@ -246,6 +246,7 @@ const checkpointOf = async (
     ends: { ...commit.logStarts, [plan.commitTopic]: end },
     positions: { ...commit.positions, ...Object.fromEntries(sources.map((it) => [it.topic, it.logStartOffset])) },
     wakeMs: 0,
+    sizes: {},
   }
 }
 

@@ -1,4 +1,4 @@
-import type { StateRow, TableBackend, TaskId } from '../state/backend.ts'
+import { type StateRow, type TableBackend, type TaskId, tableBytes } from '../state/backend.ts'
 import type { Row, RowReader } from '../state/rows.ts'
 
 /** Tombstones stay this long, far beyond any request that an older invocation may still send (protocol R10). */
@@ -23,6 +23,16 @@ export const tableReader = (
     for await (const page of table.query(range, deadlineMs())) rows.push(...page)
     return rows
   },
+  all: async (bytesMax) => {
+    const rows: Row[] = []
+    let bytes = 0
+    for await (const page of table.query(where, deadlineMs())) {
+      for (const row of page) bytes += tableBytes(row.key, row.value)
+      if (bytes > bytesMax) return undefined
+      rows.push(...page)
+    }
+    return rows
+  },
 })
 
 /** Rows with a window stay a day longer than it takes stream time, going as the clock goes, to leave them behind: as the changelog does. */
@@ -33,9 +43,13 @@ const expiryOf = (
   { nowMs, retentionMs }: { readonly nowMs: number; readonly retentionMs?: number | undefined },
 ): number | undefined => {
   if (row.value === null) return Math.ceil(nowMs / 1000) + tombstoneSeconds
-  if (retentionMs === undefined || !Number.isFinite(retentionMs)) return undefined
-  return Math.ceil((nowMs + retentionMs + dayMs) / 1000)
+  const livesMs = expiresAfterMs(retentionMs)
+  return livesMs === undefined ? undefined : Math.ceil((nowMs + livesMs) / 1000)
 }
+
+/** How long the table keeps a row of a store with windows behind its last write; undefined: for ever. */
+export const expiresAfterMs = (retentionMs: number | undefined): number | undefined =>
+  retentionMs === undefined || !Number.isFinite(retentionMs) ? undefined : retentionMs + dayMs
 
 /** Rows as the table takes them, stamped with the transaction that committed them. `retentionMs` is the store's. */
 export const stateRowsOf = (

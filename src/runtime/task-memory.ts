@@ -1,4 +1,4 @@
-import type { TaskItem } from '../state/backend.ts'
+import type { Checkpoint, TaskItem } from '../state/backend.ts'
 import type { CommitRecord } from './commit-record.ts'
 import type { Unflushed } from './flush.ts'
 import type { TxnSession } from './ports.ts'
@@ -13,6 +13,8 @@ export interface KeptTask {
   readonly ends: Readonly<Record<string, number>>
   /** What the table does not have yet of what is committed. */
   readonly unflushed: Unflushed
+  /** As in the checkpoint that comes next. */
+  readonly sizes: Checkpoint['sizes']
   /** Fenced, and used for nothing else. */
   readonly session: TxnSession
   /** When the session was opened, Unix milliseconds. */

@@ -74,6 +74,19 @@ export interface Checkpoint {
   readonly positions: Readonly<Record<string, number>>
   /** When the clock next has something for the task to do, Unix milliseconds; 0: nothing any more; absent: it never asked. */
   readonly wakeMs?: number
+  /**
+   * Of each store that ever had a row in this generation, up to `seq`: a store that is not there has none in the table. Absent, and as soon as
+   * a checkpoint without it is written: nobody knows.
+   */
+  readonly sizes?: Readonly<Record<string, StoreSize>>
+}
+
+/** How much of a store is in the table, roughly: counted when rows are written, never below zero. */
+export interface StoreSize {
+  readonly rows: number
+  readonly bytes: number
+  /** Up to when rows that have expired are taken off, Unix milliseconds; absent where none expires. */
+  readonly agedMs?: number
 }
 
 export interface TaskItem {
@@ -147,6 +160,9 @@ export interface TableMetrics {
   readonly rowsRead: number
   readonly rowsWritten: number
 }
+
+/** What a row takes in the table, roughly: names, numbers and the partition key beside its own bytes. */
+export const tableBytes = (key: Uint8Array, value: Uint8Array | null): number => 64 + key.length + (value?.length ?? 0)
 
 const keyBytesMax = 1023
 const itemBytesMax = 400 * 1024

@@ -1,6 +1,7 @@
 import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Headers } from '../processor/record.ts'
 import { bytesOfId, keyId } from '../serde/serde.ts'
+import { type StoreSize, tableBytes } from './backend.ts'
 import { type IdRange, ReadRanges } from './read-ranges.ts'
 import { SortedIds } from './sorted-ids.ts'
 
@@ -18,6 +19,8 @@ export interface RowReader {
   get(keys: readonly Uint8Array[]): Promise<readonly (Row | undefined)[]>
   /** Live rows in unsigned byte order of their keys, bounds inclusive, null open. */
   range(from: Uint8Array | null, to: Uint8Array | null): Promise<readonly Row[]>
+  /** All live rows; undefined where they are more than `bytesMax`, by {@link tableBytes}, which is noticed on the way. Absent: never asked. */
+  all?(bytesMax: number): Promise<readonly Row[] | undefined>
 }
 
 /** The first bytes behind everything that begins with `prefix`; null where nothing is. */
@@ -50,9 +53,27 @@ const inParallel = async <T>(items: readonly T[], run: (item: T) => Promise<void
 /** Bytes that a row costs in memory, roughly: its key twice, its value, and the objects around them. */
 const weight = (row: Row): number => 120 + 2 * row.key.length + (row.value?.length ?? 0)
 
+const bytesPerUnit = 4096
+/** Read units: of a row that is not there one as well. */
+const unitsOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / bytesPerUnit))
+const inTable = (row: Row): number => tableBytes(row.key, row.value)
+
+export interface RowsOptions {
+  /** Without one, or with `complete`, what is not in memory does not exist. */
+  readonly reader?: RowReader | undefined
+  readonly complete?: boolean
+  /** In memory, between two invocations. Default: no limit. */
+  readonly bytesMax?: number
+  /** What the reader has, roughly; undefined: unknown. */
+  readonly size?: StoreSize | undefined
+  /** A store that is no larger may be read whole. Default: never. */
+  readonly residentBytesMax?: number
+}
+
 /**
  * The rows of one store of one task: what is in memory, over a reader for what is not. A row that was read or written stays
- * until it is evicted; what the transaction wrote is told apart until it is taken.
+ * until it is evicted; what the transaction wrote is told apart until it is taken. A store is read whole as soon as the reads of single
+ * rows have cost as much as that does: whatever comes, it is never more than twice as dear as what would have been best.
  */
 export class Rows {
   readonly #rows = new Map<string, Row>()
@@ -64,11 +85,25 @@ export class Rows {
   #order: SortedIds | undefined
   #complete: boolean
   #bytes = 0
+  /** Of the store: what the table will have once all is written. */
+  #sizeRows: number
+  #sizeBytes: number
+  readonly #sizeIsKnown: boolean
+  #everWritten: boolean
+  /** 0: it is too large, or memory is too small. */
+  #residentBytesMax: number
+  /** Read units that single rows and ranges have cost. */
+  #spent = 0
+  #readingAll: Promise<boolean> | undefined
 
-  /** Without a reader, or with `complete`, what is not in memory does not exist. */
-  constructor(options: { readonly reader?: RowReader | undefined; readonly complete?: boolean; readonly bytesMax?: number } = {}) {
+  constructor(options: RowsOptions = {}) {
     this.#reader = options.reader
     this.#complete = options.complete ?? options.reader === undefined
+    this.#sizeIsKnown = options.size !== undefined
+    this.#everWritten = options.size !== undefined
+    this.#sizeRows = options.size?.rows ?? 0
+    this.#sizeBytes = options.size?.bytes ?? 0
+    this.#residentBytesMax = options.reader?.all ? (options.residentBytesMax ?? 0) : 0
     this.#bytesMax = options.bytesMax ?? Number.POSITIVE_INFINITY
   }
 
@@ -80,7 +115,7 @@ export class Rows {
   }
 
   put(id: string, row: Row): void {
-    this.#keep(id, row)
+    this.#count(this.#keep(id, row), row)
     this.#written.delete(id)
     this.#written.set(id, row)
   }
@@ -88,6 +123,18 @@ export class Rows {
   /** Rows from elsewhere that are newer than the reader's: the tail of the log. */
   overlay(rows: readonly Row[]): void {
     for (const row of rows) this.#keep(keyId(row.key), row)
+    if (rows.length > 0) this.#everWritten = true
+  }
+
+  /** How much the store has, roughly; undefined where it never had a row. */
+  get size(): StoreSize | undefined {
+    return this.#everWritten ? { rows: Math.max(0, this.#sizeRows), bytes: Math.max(0, this.#sizeBytes) } : undefined
+  }
+
+  /** Takes off what has expired of it: so much is left. */
+  age(share: number): void {
+    this.#sizeRows = Math.round(this.#sizeRows * share)
+    this.#sizeBytes = Math.round(this.#sizeBytes * share)
   }
 
   /** What is not in memory does not exist. */
@@ -100,13 +147,15 @@ export class Rows {
     if (this.#complete || !this.#reader) return
     const missing = new Set<string>()
     for (const id of ids) if (!this.#rows.has(id) && !this.#readRanges.covers(id)) missing.add(id)
-    if (missing.size === 0) return
+    if (missing.size === 0 || (this.#isWorthAll(missing.size) && (await this.#readAll()))) return
     const keys = Array.from(missing, bytesOfId)
     const found = await this.#reader.get(keys)
     let at = 0
     for (const id of missing) {
       const key = keys[at] as Uint8Array
-      this.#keep(id, found[at++] ?? { key, value: null, timestamp: 0 })
+      const row = found[at++] ?? { key, value: null, timestamp: 0 }
+      this.#spent += unitsOf(inTable(row))
+      this.#keep(id, row)
     }
   }
 
@@ -115,8 +164,15 @@ export class Rows {
     if (from !== null && to !== null && Buffer.compare(from, to) > 0) return []
     if (this.#complete || !this.#reader) return this.#inMemory(from, to)
     if (from !== null && to !== null) return andThen(this.#readMissing(from, to), () => this.#inMemory(from, to))
-    // not kept: a store may be larger than memory
-    return this.#reader.range(from, to).then((found) => {
+    if (from === null && to === null && this.#isWorthAll(Number.POSITIVE_INFINITY))
+      return this.#readAll().then((all) => (all ? this.#inMemory(from, to) : this.#open(from, to)))
+    return this.#open(from, to)
+  }
+
+  /** Not kept: a store may be larger than memory. */
+  #open(from: Uint8Array | null, to: Uint8Array | null): Promise<readonly Row[]> {
+    const reading = this.#reader?.range(from, to) ?? Promise.resolve([])
+    return reading.then((found) => {
       const merged = new Map(found.map((row) => [keyId(row.key), row]))
       for (const row of this.#all(from, to)) merged.set(keyId(row.key), row)
       const live = [...merged].filter(([, row]) => row.value !== null)
@@ -129,6 +185,7 @@ export class Rows {
     if (this.#complete || !this.#reader) return
     const missing = new ReadRanges()
     for (const [from, to] of ranges) for (const range of this.#readRanges.missing(idsOf(from, to))) missing.add(range)
+    if (missing.all.length === 0 || (this.#isWorthAll(missing.all.length) && (await this.#readAll()))) return
     await inParallel(missing.all, (range) => this.#read(range))
   }
 
@@ -149,15 +206,65 @@ export class Rows {
       this.#order?.delete(id)
       this.#bytes -= weight(row)
       this.#complete = false
+      this.#residentBytesMax = 0
       this.#readRanges.clear()
     }
   }
 
-  #keep(id: string, row: Row): void {
+  /** Answers what was there before. */
+  #keep(id: string, row: Row): Row | undefined {
     const before = this.#rows.get(id)
     this.#bytes += weight(row) - (before ? weight(before) : 0)
     this.#rows.set(id, row)
     if (!before) this.#order?.add(id)
+    return before
+  }
+
+  /** Of a key that was not read nobody knows whether it is new: it counts as such. */
+  #count(before: Row | undefined, after: Row): void {
+    this.#everWritten = true
+    if (before !== undefined && before.value !== null) {
+      this.#sizeRows--
+      this.#sizeBytes -= inTable(before)
+    }
+    if (after.value === null) return
+    this.#sizeRows++
+    this.#sizeBytes += inTable(after)
+  }
+
+  /** Whether so many read units more would bring what was paid to what the whole store costs. */
+  #isWorthAll(units: number): boolean {
+    return this.#sizeIsKnown && this.#sizeBytes <= this.#residentBytesMax && this.#spent + units >= unitsOf(this.#sizeBytes)
+  }
+
+  /** From then on the store is in memory whole; false where it is too large for that. */
+  #readAll(): Promise<boolean> {
+    this.#readingAll ??= this.#loadAll().finally(() => {
+      this.#readingAll = undefined
+    })
+    return this.#readingAll
+  }
+
+  async #loadAll(): Promise<boolean> {
+    const bytesMax = 2 * this.#residentBytesMax
+    const found = await this.#reader?.all?.(bytesMax)
+    if (!found) {
+      this.#residentBytesMax = 0
+      this.#sizeBytes = Math.max(this.#sizeBytes, bytesMax)
+      return false
+    }
+    for (const row of found) this.#keepOlder(row)
+    this.#complete = true
+    this.#sizeRows = 0
+    this.#sizeBytes = 0
+    for (const row of this.#rows.values()) this.#count(undefined, row)
+    return true
+  }
+
+  /** What is in memory is newer. */
+  #keepOlder(row: Row): void {
+    const id = keyId(row.key)
+    if (!this.#rows.has(id)) this.#keep(id, row)
   }
 
   /** What is not in memory does not exist. */
@@ -178,17 +285,20 @@ export class Rows {
 
   #readMissing(from: Uint8Array, to: Uint8Array): Awaitable<void> {
     const missing = this.#readRanges.missing(idsOf(from, to))
-    if (missing.length > 0) return inParallel(missing, (range) => this.#read(range))
+    if (missing.length === 0) return
+    const readEach = (): Promise<void> => inParallel(missing, (range) => this.#read(range))
+    return this.#isWorthAll(missing.length) ? this.#readAll().then((all) => (all ? undefined : readEach())) : readEach()
   }
 
   async #read(range: IdRange): Promise<void> {
     const [from, to] = [range.low, range.high].map(bytesOfId)
     const found = (await this.#reader?.range(from ?? null, to ?? null)) ?? []
+    let bytes = 0
     for (const row of found) {
-      const id = keyId(row.key)
-      // what is in memory is newer
-      if (!this.#rows.has(id)) this.#keep(id, row)
+      bytes += inTable(row)
+      this.#keepOlder(row)
     }
+    this.#spent += unitsOf(bytes)
     this.#readRanges.add(range)
   }
 

@@ -171,6 +171,12 @@ export interface DeferredFlush {
   readonly bytesMax?: number
 }
 
+/** How a process that does not know a store reads it. */
+export interface ResidentStore {
+  /** Up to this size the store is read whole once that is cheaper than row by row; 0: never. Default 8 MiB. */
+  readonly bytesMax: number
+}
+
 interface StoreFacts {
   readonly name: string
   readonly keySerde: AnySerde
@@ -185,6 +191,7 @@ interface StoreFacts {
   readonly sourceTopic?: string
   /** Rows wait in memory, and in the changelog, before they are written to the table. Absent: they are written before an invocation ends. */
   readonly flush?: DeferredFlush
+  readonly resident?: ResidentStore
   /** Rows may go when stream time is this far beyond their window's start, or their session's end; absent: they stay. Infinity stays as well. */
   readonly retentionMs?: number
   /** The user chose the name; a generated one does not survive a changed topology. */

@@ -13,9 +13,18 @@ import type {
   WindowStore,
 } from '../processor/store.ts'
 import type { Serde } from '../serde/serde.ts'
-import { deferredFlush } from './deferred-flush.ts'
 import { checkName } from './naming.ts'
-import type { DeferredFlush, Holds, KeyValueStoreSpec, SessionStoreSpec, StoreSpec, VersionedStoreSpec, WindowStoreSpec } from './nodes.ts'
+import type {
+  DeferredFlush,
+  Holds,
+  KeyValueStoreSpec,
+  ResidentStore,
+  SessionStoreSpec,
+  StoreSpec,
+  VersionedStoreSpec,
+  WindowStoreSpec,
+} from './nodes.ts'
+import { tableOptions } from './table-options.ts'
 
 /** What every store of a processor takes (P-10). */
 export interface StoreOptions<K, V> {
@@ -27,6 +36,8 @@ export interface StoreOptions<K, V> {
   readonly logging?: false | Readonly<Record<string, string>>
   /** Rows are written to the table later, several invocations' together. Default: before each invocation ends. */
   readonly flush?: DeferredFlush
+  /** How large a store may be to be read whole by a process that does not know it, once that is cheaper. */
+  readonly resident?: ResidentStore
 }
 
 export interface LruOptions<K, V> extends StoreOptions<K, V> {
@@ -70,14 +81,14 @@ export const specOf = (builder: StoreBuilder<StateStore>): StoreSpec => {
 
 const build = <S extends StateStore>(spec: StoreSpec): Built<S> => Object.freeze(spec) as unknown as Built<S>
 
-const factsOf = <K, V>(name: string, { keySerde, valueSerde, caching = false, logging = {}, flush }: StoreOptions<K, V>) => ({
+const factsOf = <K, V>(name: string, { keySerde, valueSerde, caching = false, logging = {}, flush, resident }: StoreOptions<K, V>) => ({
   name: checkName(name),
   keySerde,
   valueSerde,
   caching,
   logging,
   named: true,
-  ...deferredFlush(name, { flush, logging }),
+  ...tableOptions(name, { flush, resident, logging }),
 })
 
 const segmentsOf = ({ segmentIntervalMs }: { readonly segmentIntervalMs?: number }) =>

@@ -29,6 +29,10 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     ends: fc.dictionary(fc.constantFrom('commits', 'changelog'), small),
     positions: fc.dictionary(topic, small),
     wakeMs: small,
+    sizes: fc.dictionary(
+      fc.constantFrom('numbers', 'letters'),
+      fc.record({ rows: small, bytes: small, agedMs: small }, { requiredKeys: ['rows', 'bytes'] }),
+    ),
   },
   { requiredKeys: ['seq', 'gen', 'ends', 'positions'] },
 )

@@ -262,6 +262,16 @@ function checkpointFacts({ table, freshTask }: Fixture): void {
     const item = (checkpoint: Checkpoint) => ({ checkpoint, bells: { orders: 99 }, lease: held('a') })
     expect(seen).toEqual([item(at(3, 30)), item(at(3, 30)), item(at(3, 30)), item(at(4, 40))])
   })
+  it('tells sizes of stores until one without them is written', async () => {
+    const task = freshTask()
+    const sizes = { counts: { rows: 2, bytes: 146 }, 'a.b-c_d': { rows: 0, bytes: 0, agedMs: 1_700_000_000_000 } }
+    const seen: unknown[] = []
+    for (const checkpoint of [{ ...at(1, 1), sizes }, { ...at(2, 2), sizes: {} }, at(3, 3), { ...at(4, 4), sizes }]) {
+      await table().checkpoint(task, checkpoint, soon())
+      seen.push((await table().readTask(task, soon()))?.checkpoint)
+    }
+    expect(seen).toEqual([{ ...at(1, 1), sizes }, { ...at(2, 2), sizes: {} }, at(3, 3), { ...at(4, 4), sizes }])
+  })
   it('keeps the positions of topics that a newer one does not name', async () => {
     const task = freshTask()
     await table().checkpoint(task, { seq: 1, gen: 0, ends: { commits: 1 }, positions: { orders: 5, payments: 6 } }, soon())

@@ -187,8 +187,6 @@ describe('the option', () => {
   it('is refused for a global store', () => {
     const builder = new StreamsBuilder()
     builder.globalTable('towns', { ...strings, store: { name: 'towns', flush: tenSeconds } })
-    expect(codeOf(() => builder.build())).toContain(
-      'CONFIG_INVALID: Global store towns',
-    )
+    expect(codeOf(() => builder.build())).toContain('CONFIG_INVALID: Global store towns')
   })
 })

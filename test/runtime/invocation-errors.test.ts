@@ -278,7 +278,11 @@ describe('trouble with Kafka or the table', () => {
     await it.run()
     it.feed('words', record('a'))
     const away = () => new StreamsError('TABLE_UNREACHABLE', 'away')
-    await expect(it.run({ around: fails('get', away) })).rejects.toMatchObject({ code: 'TABLE_UNREACHABLE' })
+    for (const [call, storeBytesMax] of [
+      ['query', 1_000],
+      ['get', 0],
+    ] as const)
+      await expect(it.run({ around: fails(call, away), storeBytesMax })).rejects.toMatchObject({ code: 'TABLE_UNREACHABLE' })
     expect(await it.end('app-words-commits')).toBe(2)
     expect(await it.run()).toMatchObject({ result: 'done', seq: 2 })
     expect(await it.totals()).toEqual(['a=1', 'a=2'])

@@ -19,7 +19,10 @@ describe('a delivery', () => {
     expect(await it.totals()).toEqual(['b=1', 'a=2'])
     expect(await it.rows()).toEqual({ a: row(2, 1), b: row(1, 1) })
     expect(await it.item()).toEqual({
-      checkpoint: { seq: 1, gen: 0, positions: { words: 3 }, ends: { 'app-words-commits': 1, 'app-counts-changelog': 2 } },
+      checkpoint: {
+        ...{ seq: 1, gen: 0, positions: { words: 3 }, ends: { 'app-words-commits': 1, 'app-counts-changelog': 2 } },
+        sizes: { counts: { rows: 2, bytes: 146 } },
+      },
       bells: {},
       lease: undefined,
     })
@@ -32,7 +35,11 @@ describe('a delivery', () => {
     await it.run()
     it.feed('words', record('a'))
     await it.run({ around: inRounds(rounds) })
-    expect(rounds).toEqual([['acquire', 'open'], ['bounds', 'fetch', 'fetch'], ...[['get'], ['append'], ['commit'], ['put'], ['release']]])
+    expect(rounds).toEqual([
+      ['acquire', 'open'],
+      ['bounds', 'fetch', 'fetch'],
+      ...[['query'], ['append'], ['commit'], ['put'], ['release']],
+    ])
   })
 
   it('of a task with several sources takes the lease first: whoever holds it is not fenced by one who loses', async () => {
@@ -125,7 +132,11 @@ describe('a delivery', () => {
     const slow = meanwhile('append', async () => (it.clock.nowMs += 5_000))
     expect(await it.run({ chunkBytesMax: 1, forMs: 8_000, around: slow })).toMatchObject({ result: 'handed over', positions: { words: 1 } })
     expect(await it.item()).toEqual({
-      checkpoint: { seq: 1, gen: 0, positions: { words: 1 }, ends: { 'app-words-commits': 1, 'app-counts-changelog': 1 } },
+      checkpoint: {
+        ...{ seq: 1, gen: 0, positions: { words: 1 }, ends: { 'app-words-commits': 1, 'app-counts-changelog': 1 } },
+        // a chunk more was processed, and not committed
+        sizes: { counts: { rows: 1, bytes: 73 } },
+      },
       bells: { words: 4 },
       lease: undefined,
     })
@@ -225,7 +236,7 @@ describe('what a process keeps of a task', () => {
     await it.run()
     const memory = createTaskMemory()
     it.feed('words', record('a'))
-    await it.run({ memory })
+    await it.run({ memory, storeBytesMax: 100 })
     it.clock.nowMs += 3_600_000
     it.feed('words', record('b'))
     const deadlines: number[] = []
@@ -234,7 +245,7 @@ describe('what a process keeps of a task', () => {
       deadlines.push(deadlineMs)
       return get(keys, deadlineMs)
     }
-    await it.run({ memory })
+    await it.run({ memory, storeBytesMax: 100 })
     expect(deadlines).toEqual([it.clock.nowMs + 60_000])
     expect(await it.totals()).toEqual(['a=1', 'b=1', 'a=2', 'b=2'])
   })

@@ -49,7 +49,7 @@ const steps: readonly Step[] = [
   { name: 'FENCE', call: 'open', nth: 1 },
   { name: 'SYNC, end of the commit topic', call: 'bounds', nth: 1 },
   { name: 'SYNC, commit topic; READ', call: 'fetch', nth: 1 },
-  { name: 'READ, state', call: 'get', nth: 1 },
+  { name: 'READ, state', call: 'query', nth: 1 },
   { name: 'TXN: append', call: 'append', nth: 1 },
   { name: 'COMMIT', call: 'commit', nth: 1 },
   { name: 'FLUSH, first row', call: 'put', nth: 1 },

@@ -42,7 +42,7 @@ export const flushMutants: readonly Mutant[] = [
     rule: 'R20, deferred',
     without: 'what is not flushed is forgotten between two invocations of a warm task',
     apps,
-    patches: [{ file: heldTask, find: 'unflushed: flush.rest })', replace: 'unflushed: { ...flush.rest, rows: new Map() } })' }],
+    patches: [{ file: heldTask, find: 'unflushed: flush.rest', replace: 'unflushed: { ...flush.rest, rows: new Map() }' }],
   },
   {
     rule: 'R15, sweeper and deferred flushes',

@@ -145,38 +145,53 @@ describe('rows', () => {
       fc.record({ kind: fc.constant('put' as const), name, value: fc.option(fc.constantFrom('1', '2', '3')) }),
       fc.record({ kind: fc.constantFrom('get' as const, 'prefetch' as const), name }),
       fc.record({ kind: fc.constant('range' as const), name, to: name }),
-      fc.record({ kind: fc.constantFrom('flush' as const, 'evict' as const) }),
+      fc.record({ kind: fc.constantFrom('flush' as const, 'evict' as const, 'evict but for what waits' as const) }),
     )
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.constantFrom(1, 260, 1e9), async (steps, bytesMax) => {
-        const { reader, stored } = tableOf(row('a', '1'), row('c', '2'))
-        const model = new Map<string, string>([
-          ['a', '1'],
-          ['c', '2'],
-        ])
-        const rows = new Rows({ reader, bytesMax })
-        const flush = () => {
-          for (const one of rows.takeWritten()) one.value === null ? stored.delete(keyId(one.key)) : stored.set(keyId(one.key), one)
-        }
-        for (const it of steps) {
-          if (it.kind === 'put') {
-            rows.put(it.name, row(it.name, it.value))
-            if (it.value === null) model.delete(it.name)
-            else model.set(it.name, it.value)
-          } else if (it.kind === 'get') {
-            expect(shown(await get(rows, it.name))).toBe(model.has(it.name) ? `${it.name}=${model.get(it.name)}` : null)
-          } else if (it.kind === 'prefetch') await rows.prefetch([it.name, 'a'])
-          else if (it.kind === 'range') {
-            const expected = [...model].filter(([one]) => one >= it.name && one <= it.to).sort()
-            expect((await rows.range(key(it.name), key(it.to))).map(shown)).toEqual(expected.map(([one, value]) => `${one}=${value}`))
-          } else {
-            flush()
-            if (it.kind === 'evict') rows.evict()
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.constantFrom(1, 260, 1e9),
+        fc.constantFrom(0, 130, 1_000),
+        async (steps, bytesMax, residentBytesMax) => {
+          const { reader, stored } = tableOf(row('a', '1'), row('c', '2'))
+          const model = new Map<string, string>([
+            ['a', '1'],
+            ['c', '2'],
+          ])
+          const all = () => reader.range(null, null)
+          const rows = new Rows({ reader: { ...reader, all }, bytesMax, size: { rows: 2, bytes: 132 }, residentBytesMax })
+          const waiting = new Map<string, Row>()
+          const wait = () => {
+            for (const one of rows.takeWritten()) waiting.set(keyId(one.key), one)
           }
-        }
-        flush()
-        expect([...stored.values()].map(shown).sort()).toEqual([...model].map(([one, value]) => `${one}=${value}`).sort())
-      }),
+          const flush = () => {
+            wait()
+            for (const [id, one] of waiting) one.value === null ? stored.delete(id) : stored.set(id, one)
+            waiting.clear()
+          }
+          for (const it of steps) {
+            if (it.kind === 'put') {
+              rows.put(it.name, row(it.name, it.value))
+              if (it.value === null) model.delete(it.name)
+              else model.set(it.name, it.value)
+            } else if (it.kind === 'get') {
+              expect(shown(await get(rows, it.name))).toBe(model.has(it.name) ? `${it.name}=${model.get(it.name)}` : null)
+            } else if (it.kind === 'prefetch') await rows.prefetch([it.name, 'a'])
+            else if (it.kind === 'range') {
+              const expected = [...model].filter(([one]) => one >= it.name && one <= it.to).sort()
+              expect((await rows.range(key(it.name), key(it.to))).map(shown)).toEqual(expected.map(([one, value]) => `${one}=${value}`))
+            } else if (it.kind === 'evict but for what waits') {
+              wait()
+              rows.evict(waiting)
+            } else {
+              flush()
+              if (it.kind === 'evict') rows.evict()
+            }
+          }
+          flush()
+          expect([...stored.values()].map(shown).sort()).toEqual([...model].map(([one, value]) => `${one}=${value}`).sort())
+        },
+      ),
       { seed: 11, numRuns: 500 },
     )
   })

@@ -37,7 +37,7 @@ export function createDynamoDb(config: DynamoDbConfig): TableBackend {
       return readRows(requests, known, keys, deadlineMs)
     },
     async *query(range, deadlineMs) {
-      for await (const page of queryRows(requests, range, deadlineMs)) {
+      for await (const page of queryRows(requests, known, range, deadlineMs)) {
         rowsRead += page.length
         yield page
       }

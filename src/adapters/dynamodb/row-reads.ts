@@ -52,7 +52,12 @@ async function readBatch(
 }
 
 /** Consistent Query, a page a request (1 MB of rows, tombstones included, which are left out of the answer). */
-export async function* queryRows(requests: Requests, range: StateRange, deadlineMs: number): AsyncGenerator<readonly StateRow[]> {
+export async function* queryRows(
+  requests: Requests,
+  known: KnownRows,
+  range: StateRange,
+  deadlineMs: number,
+): AsyncGenerator<readonly StateRow[]> {
   if (range.from && range.to && Buffer.compare(range.from, range.to) > 0) return
   const values = {
     ':pk': { S: partitionKeyOf(range) },
@@ -73,6 +78,7 @@ export async function* queryRows(requests: Requests, range: StateRange, deadline
       })
     const answer = await requests.send('Query', (client, options) => client.send(command(), options), deadlineMs)
     const rows = (answer.Items ?? []).map((item) => rowOf(range, item))
+    for (const { pk, sk } of answer.Items ?? []) known.learn(identityOf(pk?.S ?? '', sk?.B as Uint8Array), true)
     if (rows.length > 0) yield rows
     start = answer.LastEvaluatedKey
   } while (start)

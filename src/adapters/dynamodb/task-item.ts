@@ -17,7 +17,7 @@ type Update = Pick<
 
 /**
  * The task item: `q` seq, `g` generation, `o` ends of the log, `p:<topic>` positions, `k` when to
- * wake it, `w` token, `s` source, `e` expiry of
+ * wake it, `z` sizes of stores as of its `#`, `w` token, `s` source, `e` expiry of
  * the lease, `b:<topic>` bells, `d` seq that is committed and maybe not flushed. Every change is one conditional UpdateItem, so any of them may be repeated.
  */
 export function createTaskItems(requests: Requests) {
@@ -122,13 +122,14 @@ function releaseUpdate({ token, checkpoint, sources, handover, deferred }: Relea
   return write.update({ UpdateExpression, ConditionExpression: conditions.join(' AND ') })
 }
 
-function checkpointSets(write: ReturnType<typeof createExpression>, { seq, gen, ends, positions, wakeMs }: Checkpoint): string[] {
+function checkpointSets(write: ReturnType<typeof createExpression>, { seq, gen, ends, positions, wakeMs, sizes }: Checkpoint): string[] {
   const log = Object.entries(ends).map(([topic, offset]) => [topic, { N: String(offset) }] as const)
   return [
     `q = ${write.value(':q', { N: String(seq) })}`,
     `g = ${write.number(gen)}`,
     `o = ${write.value(':o', { M: Object.fromEntries(log) })}`,
     ...(wakeMs === undefined ? [] : [`k = ${write.number(wakeMs)}`]),
+    ...(sizes === undefined ? [] : [`z = ${write.value(':z', { M: attributesOfSizes(seq, sizes) })}`]),
     ...Object.entries(positions).map(([topic, offset]) => `${write.name(`p:${topic}`)} = ${write.number(offset)}`),
   ]
 }
@@ -159,6 +160,29 @@ function createExpression() {
   }
 }
 
+const seqOfSizes = '#'
+
+/** They count as long as the checkpoint is the one that they were written with: one without them does not take them away. */
+const attributesOfSizes = (seq: number, sizes: NonNullable<Checkpoint['sizes']>): Attributes => ({
+  [seqOfSizes]: { N: String(seq) },
+  ...Object.fromEntries(
+    Object.entries(sizes).map(([store, { rows, bytes, agedMs }]) => [
+      store,
+      { L: [rows, bytes, ...(agedMs === undefined ? [] : [agedMs])].map((number) => ({ N: String(number) })) },
+    ]),
+  ),
+})
+
+const sizesOf = (attributes: Attributes, seq: string | undefined): Pick<Checkpoint, 'sizes'> => {
+  const { [seqOfSizes]: of, ...stores } = attributes.z?.M ?? {}
+  if (of === undefined || of.N !== seq) return {}
+  const sizes = Object.entries(stores).map(([store, { L = [] }]) => {
+    const [rows = 0, bytes = 0, agedMs] = L.map(({ N }) => Number(N))
+    return [store, { rows, bytes, ...(agedMs === undefined ? {} : { agedMs }) }] as const
+  })
+  return { sizes: Object.fromEntries(sizes) }
+}
+
 function itemOf(attributes: Attributes): TaskItem {
   const { q, g, o, k, w, s, e, d } = attributes
   const numbers = (prefix: string) =>
@@ -173,6 +197,7 @@ function itemOf(attributes: Attributes): TaskItem {
       ends: Object.fromEntries(ends),
       positions: Object.fromEntries(numbers('p:')),
       ...(k && { wakeMs: Number(k.N) }),
+      ...sizesOf(attributes, q.N),
     },
     bells: Object.fromEntries(numbers('b:')),
     lease: w && { token: w.S ?? '', source: s?.S ?? '', expiresAtMs: Number(e?.N) },

@@ -1,5 +1,5 @@
 import { StreamsError } from '../errors.ts'
-import type { DeferredFlush, StoreSpec } from './nodes.ts'
+import type { DeferredFlush, ResidentStore, StoreSpec } from './nodes.ts'
 
 const bytesDefault = 1024 * 1024
 /** What SYNC reads at once of each topic. */
@@ -7,12 +7,24 @@ const bytesLimit = 8 * 1024 * 1024
 /** Every task gets a tick within this time, and a tick flushes. */
 const intervalMsLimit = 10 * 60_000
 
-/** The option as a store has it. CONFIG_INVALID where it could not be kept, or where rows would be nowhere while they wait. */
-export const deferredFlush = (
+/** How the rows of a store are written to the table, and read from it. */
+interface TableOptions {
+  readonly flush?: DeferredFlush | undefined
+  readonly resident?: ResidentStore | undefined
+}
+
+/** The options as a store has them. CONFIG_INVALID where they could not be kept, or where rows would be nowhere while they wait. */
+export const tableOptions = (
   store: string,
-  { flush, logging }: { readonly flush?: DeferredFlush | undefined; readonly logging?: unknown },
-): { readonly flush?: DeferredFlush } => {
-  if (flush === undefined) return {}
+  { flush, resident, logging }: TableOptions & { readonly logging?: unknown },
+): Pick<StoreSpec, 'flush' | 'resident'> => {
+  if (resident !== undefined && !(resident.bytesMax >= 0))
+    throw new StreamsError('CONFIG_INVALID', `Store ${store}: resident.bytesMax is a number of bytes, not ${resident.bytesMax}`)
+  if (flush !== undefined) checkFlush(store, flush, logging)
+  return { ...(flush ? { flush } : {}), ...(resident ? { resident } : {}) }
+}
+
+const checkFlush = (store: string, flush: DeferredFlush, logging: unknown): void => {
   const refuse = (why: string): never => {
     throw new StreamsError('CONFIG_INVALID', `Store ${store}: ${why}`)
   }
@@ -22,7 +34,6 @@ export const deferredFlush = (
   if (!isWithin(intervalMs, intervalMsLimit)) refuse(`flush.intervalMs is 1 to ${intervalMsLimit} ms, not ${intervalMs}`)
   if (!isWithin(recordsMax, Number.MAX_SAFE_INTEGER)) refuse(`flush.recordsMax is at least 1, not ${recordsMax}`)
   if (!isWithin(bytesMax, bytesLimit)) refuse(`flush.bytesMax is 1 to ${bytesLimit}, not ${bytesMax}`)
-  return { flush }
 }
 
 /** When the rows of a task that wait are written: the strictest limits of its stores, which share one checkpoint. Undefined: none waits. */

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connectKafka } from '../src/lambda/index.ts'
+import { bundle } from '../test/broker/bundle.ts'
 import { startKafka } from '../test/broker/kafka.ts'
-import { type Bench, median, type Ratio, type Row, rounded } from './bench.ts'
+import { type Bench, type Findings, median, type Ratio, type Row, rounded } from './bench.ts'
 import { type Workload, workloads } from './engine/workloads.ts'
 import { feed } from './eos/feed.ts'
 import type { Measured } from './eos/measured.ts'
@@ -14,13 +17,24 @@ const names = ['filter-map', 'word-count', 'tumbling-count']
 const wordsPerLine = 4
 
 const oracle = join(import.meta.dirname, '../test/conformance/oracle/run')
-const app = (file: string): readonly string[] => [process.execPath, join(import.meta.dirname, 'eos', file)]
 
-const sides: readonly { readonly name: string; readonly command: readonly string[] }[] = [
-  { name: 'ours', command: app('own-app.ts') },
-  { name: 'Java Kafka Streams, exactly_once_v2, one thread', command: [oracle, 'bench', 'app'] },
-  { name: 'kafkajs by hand', command: app('kafkajs-app.ts') },
-]
+interface Side {
+  readonly name: string
+  readonly command: readonly string[]
+}
+
+/** What runs in Node is bundled, as functions are. */
+const sidesIn = async (folder: string): Promise<readonly Side[]> => {
+  const app = async (file: string): Promise<readonly string[]> => [
+    process.execPath,
+    await bundle(join(import.meta.dirname, 'eos', file), join(folder, file)),
+  ]
+  return [
+    { name: 'ours', command: await app('own-app.ts') },
+    { name: 'Java Kafka Streams, exactly_once_v2, one thread', command: [oracle, 'bench', 'app'] },
+    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts') },
+  ]
+}
 
 /** Those of the repartition topic counted too. */
 const processedIn = ({ name }: Workload, records: number): number => (name === 'word-count' ? records * (1 + wordsPerLine) : records)
@@ -38,6 +52,15 @@ const run = async ([command = '', ...args]: readonly string[], given: readonly s
 /** End to end on a real broker, exactly once, each side a process of its own: one after the other, round by round. `MILLRACE_BENCH_RECORDS`: a million. */
 const bench: Bench = async (note) => {
   const records = Number(process.env.MILLRACE_BENCH_RECORDS ?? 1_000_000)
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  try {
+    return await compare(await sidesIn(folder), records, note)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+const compare = async (sides: readonly Side[], records: number, note: (text: string) => void): Promise<Findings> => {
   const rows: Row[] = []
   const ratios: Ratio[] = []
   for (const workload of workloads.filter(({ name }) => names.includes(name))) {

@@ -5,12 +5,13 @@ import type { Workload } from '../engine/workloads.ts'
 
 const perTransaction = 50_000
 
-/** Creates the topics `in` and `out` and writes the records of a workload; those without a key go round. */
+/** Creates the topics `in` and `out` and writes the records of a workload, a thousand to the second up to now; those without a key go round. */
 export const feed = async (
   { admin, txnLog }: KafkaPorts,
   { workload, records, partitions }: { readonly workload: Workload; readonly records: number; readonly partitions: number },
 ): Promise<void> => {
   const soon = (): number => Date.now() + 60_000
+  const begunMs = Date.now() - records
   await admin.create(
     ['in', 'out'].map((topic) => ({ topic, partitions, config: {} })),
     soon(),
@@ -19,10 +20,10 @@ export const feed = async (
   for (let from = 0; from < records; from += perTransaction) {
     const batches = Array.from({ length: partitions }, (_, partition) => ({ topic: 'in', partition, records: [] as LogRecord[] }))
     for (let n = from; n < Math.min(records, from + perTransaction); n++) {
-      const { key, value, timestamp } = workload.record(n)
+      const { key, value } = workload.record(n)
       const bytes = key === '' ? null : Buffer.from(key)
       batches[bytes === null ? n % partitions : partitionOfKey(bytes, partitions)]?.records.push({
-        ...{ key: bytes, value: Buffer.from(value), timestamp, headers: noHeaders },
+        ...{ key: bytes, value: Buffer.from(value), timestamp: begunMs + n, headers: noHeaders },
       })
     }
     await session.append(

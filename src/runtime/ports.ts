@@ -132,6 +132,12 @@ export interface TopicDescription {
   readonly partitions: number
 }
 
+export interface TopicSettings {
+  readonly topic: string
+  /** Value by name, as Kafka writes it: the topic's own, or the default of the brokers. One that they do not know is absent. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number
 }
@@ -145,6 +151,8 @@ export interface GroupOffset extends PartitionOffset {
 export interface TopicAdmin {
   /** Descriptions of those topics that exist, in request order. */
   describe(topics: readonly string[], deadlineMs: number): Promise<readonly TopicDescription[]>
+  /** What is in force of these settings (DescribeConfigs), for those topics that exist, in request order. */
+  settings(topics: readonly string[], names: readonly string[], deadlineMs: number): Promise<readonly TopicSettings[]>
   /** Creates what is missing and waits until it has leaders; an existing topic with another partition count is TOPIC_MISMATCH. */
   create(topics: readonly TopicSpec[], deadlineMs: number): Promise<void>
   /** Deletes those that exist. */

@@ -28,6 +28,20 @@ export const topicAdminConformance = (name: string, make: MakeKafkaHarness): voi
       ])
     })
 
+    test('tells the settings that are in force, of the topics that exist and in request order', async () => {
+      const { admin } = harness.ports
+      const [plain, compacted] = [await newTopic(harness), unique('compacted')]
+      const config = { 'cleanup.policy': 'compact,delete', 'delete.retention.ms': '1000' }
+      await admin.create([{ topic: compacted, partitions: 1, config }], soon())
+      const names = ['delete.retention.ms', 'cleanup.policy', 'message.timestamp.type', 'no.such.setting']
+      const byDefault = { 'cleanup.policy': 'delete', 'message.timestamp.type': 'CreateTime', 'delete.retention.ms': '86400000' }
+      expect(await admin.settings([compacted, unique('missing'), plain], names, soon())).toEqual([
+        { topic: compacted, settings: { ...byDefault, ...config } },
+        { topic: plain, settings: byDefault },
+      ])
+      expect(await admin.settings([], names, soon())).toEqual([])
+    })
+
     test('a topic takes records as soon as it is created', async () => {
       const topic = unique('compacted')
       await harness.ports.admin.create([{ topic, partitions: 2, config: { 'cleanup.policy': 'compact' } }], soon())

@@ -1,5 +1,6 @@
-import type { GroupOffset, PartitionOffset, TopicPartition, TopicSpec } from '../../runtime/ports.ts'
+import type { GroupOffset, PartitionOffset, TopicPartition, TopicSettings, TopicSpec } from '../../runtime/ports.ts'
 import { type Api, byTopic, type OfTopic, type PartitionError } from './apis.ts'
+import type { Reader } from './wire.ts'
 
 export interface TopicError {
   readonly topic: string
@@ -40,6 +41,54 @@ export const createTopics: Api<{ readonly topics: readonly TopicSpec[]; readonly
       return answer
     })
   },
+}
+
+const topicResource = 2
+
+export const describeConfigs: Api<
+  { readonly topics: readonly string[]; readonly names: readonly string[] },
+  readonly (TopicError & TopicSettings)[]
+> = {
+  name: 'DescribeConfigs',
+  key: 32,
+  versionMin: 4,
+  versionMax: 4,
+  write(writer, { topics, names }) {
+    writer.array(topics, (topic) => {
+      writer.int8(topicResource).string(topic)
+      writer.array(names, (name) => writer.string(name)).noTags()
+    })
+    writer.boolean(false).boolean(false).noTags()
+  },
+  read(reader) {
+    reader.int32()
+    return reader.array(() => {
+      const [error, message] = [reader.int16(), reader.nullableString()]
+      reader.int8()
+      const topic = reader.string()
+      const settings = reader.array(() => readSetting(reader))
+      reader.tags()
+      return { topic, error, message, settings: Object.fromEntries(settings.flat()) }
+    })
+  },
+}
+
+/** Name and value, or nothing for a value that the broker keeps to itself. */
+const readSetting = (reader: Reader): readonly (readonly [name: string, value: string])[] => {
+  const [name, value] = [reader.string(), reader.nullableString()]
+  reader.boolean()
+  reader.int8()
+  reader.boolean()
+  reader.array(() => {
+    reader.string()
+    reader.nullableString()
+    reader.int8()
+    reader.tags()
+  })
+  reader.int8()
+  reader.nullableString()
+  reader.tags()
+  return value === null ? [] : [[name, value]]
 }
 
 export const deleteTopics: Api<{ readonly topics: readonly string[]; readonly timeoutMs: number }, readonly TopicError[]> = {

@@ -1,6 +1,6 @@
 import { StreamsError } from '../../errors.ts'
 import type { PartitionOffset, TopicAdmin, TopicPartition, TopicSpec } from '../../runtime/ports.ts'
-import { createTopics, deleteRecords, deleteTopics, offsetCommit, offsetFetch, type TopicError } from './admin-apis.ts'
+import { createTopics, deleteRecords, deleteTopics, describeConfigs, offsetCommit, offsetFetch, type TopicError } from './admin-apis.ts'
 import { listOffsets, type OfTopic, type TopicMetadata } from './apis.ts'
 import { nameOf, requestError } from './broker-errors.ts'
 import { assertInTime, backOff, type Cluster, within } from './cluster.ts'
@@ -69,6 +69,18 @@ export const createKafkaJsTopicAdmin = (cluster: Cluster, options: { readonly on
       return topics.flatMap((topic) => {
         const partitions = found.get(topic)
         return partitions === undefined ? [] : [{ topic, partitions }]
+      })
+    },
+    async settings(topics, names, deadlineMs) {
+      assertInTime(deadlineMs, 'settings')
+      if (topics.length === 0) return []
+      const answers = await cluster.ask(describeConfigs, { topics, names }, deadlineMs)
+      const refused = answers.find(({ error }) => error !== 0 && error !== unknownTopic)
+      if (refused !== undefined) throw requestError(refused.error, `reading the settings of topic ${refused.topic}`, refused.message)
+      const found = new Map(answers.flatMap(({ error, topic, settings }) => (error === 0 ? [[topic, settings]] : [])))
+      return topics.flatMap((topic) => {
+        const settings = found.get(topic)
+        return settings === undefined ? [] : [{ topic, settings }]
       })
     },
     async create(specs, deadlineMs) {

@@ -5,6 +5,18 @@ import { assertInTime, createTopic, partitionOf, type Topics } from './topics.ts
 const byTopic = (one: { readonly topic: string }, other: { readonly topic: string }): number => (one.topic < other.topic ? -1 : 1)
 const keyOf = (topic: string, partition: number) => `${topic}/${partition}`
 
+/** Of Kafka 4 (its documentation, "Topic Configs"), as far as internal topics set them. */
+const brokerDefaults: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'delete',
+  'delete.retention.ms': '86400000',
+  'max.message.bytes': '1048588',
+  'message.timestamp.type': 'CreateTime',
+  'min.compaction.lag.ms': '0',
+  'min.insync.replicas': '1',
+  'retention.ms': '604800000',
+  'segment.bytes': '1073741824',
+}
+
 /** Topics and group offsets of an in-memory cluster. */
 export const createMemoryTopicAdmin = (topics: Topics, now: () => number): TopicAdmin => {
   const groups = new Map<string, Map<string, number>>()
@@ -14,6 +26,15 @@ export const createMemoryTopicAdmin = (topics: Topics, now: () => number): Topic
       return names.flatMap((topic) => {
         const partitions = topics.get(topic)?.partitions.length
         return partitions === undefined ? [] : [{ topic, partitions }]
+      })
+    },
+    async settings(names, settings, deadlineMs) {
+      assertInTime(now, deadlineMs, 'settings')
+      return names.flatMap((topic) => {
+        const config = topics.get(topic)?.config
+        if (config === undefined) return []
+        const inForce = { ...brokerDefaults, ...config }
+        return [{ topic, settings: Object.fromEntries(Object.entries(inForce).filter(([name]) => settings.includes(name))) }]
       })
     },
     async create(specs, deadlineMs) {

@@ -56,6 +56,7 @@ export class InternalTopics extends Construct {
         writes: [],
         creates: created,
         describes: plan.userTopics,
+        checks: plan.internalTopics.map(({ name }) => name),
       }),
     })
     const logGroup = new LogGroup(this, 'ProviderLogs', { retention: props.logRetention, removalPolicy: RemovalPolicy.DESTROY })

@@ -12,6 +12,8 @@ export interface KafkaUse {
   readonly creates?: readonly string[]
   /** Looked up, neither read nor written. */
   readonly describes?: readonly string[]
+  /** Their settings are read. */
+  readonly checks?: readonly string[]
   readonly groups?: readonly string[]
   readonly transactionalIds?: readonly string[]
   /** An event source mapping polls with this function's role. */
@@ -23,7 +25,7 @@ const allow = (actions: readonly string[], resources: readonly string[]): Policy
 
 /** Statements for the brokers of an MSK cluster with IAM; other kinds of authentication are authorized by the broker's own ACLs. */
 function brokerStatements(clusterArn: string, use: KafkaUse): readonly PolicyStatement[] {
-  const { reads, writes, creates = [], describes = [], groups = [], transactionalIds = [], polled = false } = use
+  const { reads, writes, creates = [], describes = [], checks = [], groups = [], transactionalIds = [], polled = false } = use
   const arns = (type: 'topic' | 'group' | 'transactional-id', names: readonly string[]) =>
     names.map((name) => kafkaArn(clusterArn, type, name))
   const onCluster = [
@@ -36,6 +38,7 @@ function brokerStatements(clusterArn: string, use: KafkaUse): readonly PolicySta
     [['kafka-cluster:DescribeTopic'], arns('topic', [...reads, ...writes, ...creates, ...describes])],
     [['kafka-cluster:ReadData'], arns('topic', reads)],
     [['kafka-cluster:WriteData'], arns('topic', writes)],
+    [['kafka-cluster:DescribeTopicDynamicConfiguration'], arns('topic', checks)],
     [['kafka-cluster:CreateTopic'], arns('topic', creates)],
     [['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'], arns('group', groups)],
     [['kafka-cluster:DescribeTransactionalId', 'kafka-cluster:AlterTransactionalId'], arns('transactional-id', transactionalIds)],

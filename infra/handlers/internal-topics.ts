@@ -42,7 +42,8 @@ export async function handler(
   const kafka = createKafkaJs({ brokers: brokers.split(','), ...security })
   try {
     await checkRenamed(kafka, plan, Date.now() + timeoutMs)
-    const counts = await createInternalTopics(kafka.admin, plan, Date.now() + timeoutMs)
+    const { counts, warnings } = await createInternalTopics(kafka.admin, plan, Date.now() + timeoutMs)
+    for (const message of warnings) console.warn(JSON.stringify({ level: 'warn', message, applicationId: plan.applicationId }))
     return { PhysicalResourceId: id, Data: { Topics: counts.size } }
   } catch (error) {
     const remedy = error instanceof StreamsError ? ` ${error.remedy}` : ''

@@ -2,6 +2,7 @@ import { isStreamsError, StreamsError } from '../../src/errors.ts'
 import type { TopicAdmin, TopicSpec } from '../../src/runtime/ports.ts'
 import { type InternalTopic, partitionCountsOf } from '../../src/topology/internal-topics.ts'
 import type { TopicRef } from '../../src/topology/nodes.ts'
+import { checkTopicSettings, settingNames } from '../../src/topology/topic-settings.ts'
 
 /** What a deployment knows of the application's topics: plain data, as it travels through CloudFormation. */
 export interface TopicPlan {
@@ -45,15 +46,22 @@ export function tooManyCompacted(
   }
 }
 
+export interface TopicsInPlace {
+  /** By internal topic. */
+  readonly counts: ReadonlyMap<string, number>
+  /** Settings of existing topics that differ and break nothing: a sentence for each. */
+  readonly warnings: readonly string[]
+}
+
 /**
  * Creates the internal topics that are missing, with the partition counts that the user's topics call for, and checks
- * those that exist. Throws TOPIC_MISSING for a topic of the user's, TOPIC_MISMATCH for a count that cannot be changed.
- * @returns partition count by internal topic.
+ * those that exist. Throws TOPIC_MISSING for a topic of the user's, TOPIC_MISMATCH for a count that cannot be changed, or for
+ * settings with which the application would compute something else.
  */
-export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, deadlineMs: number): Promise<ReadonlyMap<string, number>> {
+export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, deadlineMs: number): Promise<TopicsInPlace> {
   const { createTopics = [] } = plan
-  const found = await admin.describe(plan.userTopics, deadlineMs)
-  const userCounts = new Map(found.map(({ topic, partitions }) => [topic, partitions]))
+  const users = await admin.describe(plan.userTopics, deadlineMs)
+  const userCounts = new Map(users.map(({ topic, partitions }) => [topic, partitions]))
   const toCreate = createTopics.filter(({ topic }) => !userCounts.has(topic))
   for (const { topic, partitions } of toCreate) userCounts.set(topic, partitions)
   const missing = plan.userTopics.filter((topic) => !userCounts.has(topic))
@@ -64,10 +72,11 @@ export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, d
   const specs = plan.internalTopics.map(({ name, config }) => ({ topic: name, partitions: countOf(counts, name), config }))
   const tooMany = plan.serverless === true ? tooManyCompacted(plan.internalTopics, counts) : undefined
   if (tooMany !== undefined) throw new StreamsError('CONFIG_INVALID', tooMany.message, { remedy: tooMany.remedy })
-  if (plan.verifyOnly === true) {
-    await verify(admin, specs, deadlineMs)
-    return counts
-  }
+  if (plan.verifyOnly === true) await verify(admin, specs, deadlineMs)
+  const names = plan.internalTopics.map(({ name }) => name)
+  const found = await admin.settings(names, settingNames(plan.internalTopics), deadlineMs)
+  const warnings = checkTopicSettings(plan.internalTopics, found)
+  if (plan.verifyOnly === true) return { counts, warnings }
   if (toCreate.length > 0) await admin.create(toCreate, deadlineMs)
   await admin.create(specs, deadlineMs).catch((error: unknown) => {
     if (!isStreamsError(error, 'TOPIC_MISMATCH')) throw error
@@ -77,7 +86,7 @@ export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, d
         'A topic that the application reads has another number of partitions than before: its keys are in other tasks now. Delete the internal topics of the application, deploy, and begin anew: millrace reset (docs/operations.md).',
     })
   })
-  return counts
+  return { counts, warnings }
 }
 
 /** Topics that somebody else creates: all that is wrong with them at once, with what they should be. */

@@ -4,6 +4,7 @@ import type { CommittedChunk, InvocationOutcome } from '../runtime/invocation-re
 import { checkRenamed } from '../runtime/renamed.ts'
 import { topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
+import { checkTopicSettings, settingNames } from '../topology/topic-settings.ts'
 import type { Topology } from '../topology/topology.ts'
 import { createEventSourceMapping, type EventSourceMapping, type MappingPosition } from './event-source-mapping.ts'
 import type { InvokeReply } from './invoke-reply.ts'
@@ -85,15 +86,20 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
       if (count !== undefined) counts.set(topic, count)
     }
     for (const [topic, count] of topology.partitionCounts(applicationId, counts)) counts.set(topic, count)
-    const internal = topology
-      .internalTopics(applicationId)
-      .map(({ name, config }) => ({ topic: name, partitions: counts.get(name) ?? 1, config }))
+    const internalTopics = topology.internalTopics(applicationId)
+    const internal = internalTopics.map(({ name, config }) => ({ topic: name, partitions: counts.get(name) ?? 1, config }))
     const progress = topology.sourceTopics.map((topic) => ({
       topic: inputProgressTopic(topic),
       partitions: 1,
       config: { 'cleanup.policy': 'compact' },
     }))
     await checkRenamed(kafka, { applicationId, subTopologies: topology.subTopologies }, soon())
+    const settings = await kafka.admin.settings(
+      internalTopics.map(({ name }) => name),
+      settingNames(internalTopics),
+      soon(),
+    )
+    for (const message of checkTopicSettings(internalTopics, settings)) options.log?.({ level: 'warn', message, applicationId })
     const missing = users.filter((topic) => create && !existing.has(topic)).map((topic) => ({ topic, partitions, config: {} }))
     await kafka.admin.create([...missing, ...internal, ...progress], soon())
   }

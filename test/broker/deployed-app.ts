@@ -138,7 +138,7 @@ const createTopics = async (
     sinks: sinks.flatMap(({ topic }) => (typeof topic === 'function' ? [] : [{ topic }])),
   }))
   const internalTopics = topology.internalTopics(applicationId)
-  const counts = await createInternalTopics(admin, { applicationId, subTopologies, internalTopics, userTopics }, soon())
+  const { counts } = await createInternalTopics(admin, { applicationId, subTopologies, internalTopics, userTopics }, soon())
   return new Map([...counts, ...userTopics.map((topic) => [topic, partitions] as const)])
 }
 

@@ -23,7 +23,7 @@ describe('the internal topics', () => {
       ],
       soon(),
     )
-    const counts = await createInternalTopics(admin, plan, soon())
+    const { counts } = await createInternalTopics(admin, plan, soon())
     expect([...counts].sort()).toEqual([
       ['demo-counts-changelog', 6],
       ['demo-in-commits', 6],
@@ -42,7 +42,7 @@ describe('the internal topics', () => {
       soon(),
     )
     const expected = topology.partitionCounts('demo', new Map([['in', 3]]))
-    expect(await createInternalTopics(admin, plan, soon())).toEqual(expected)
+    expect(await createInternalTopics(admin, plan, soon())).toEqual({ counts: expected, warnings: [] })
   })
 
   it('may be there already, with the same number of partitions', async () => {
@@ -51,11 +51,11 @@ describe('the internal topics', () => {
       { topic: 'in', partitions: 2, config: {} },
       { topic: 'out', partitions: 1, config: {} },
     ]
-    await admin.create([...user, { topic: 'demo-in-commits', partitions: 2, config: {} }], soon())
+    await admin.create([...user, { topic: 'demo-in-commits', partitions: 2, config: { 'cleanup.policy': 'compact' } }], soon())
     await createInternalTopics(admin, plan, soon())
     await createInternalTopics(admin, plan, soon())
     const other = createMemoryKafka().admin
-    await other.create([...user, { topic: 'demo-in-commits', partitions: 1, config: {} }], soon())
+    await other.create([...user, { topic: 'demo-in-commits', partitions: 1, config: { 'cleanup.policy': 'compact' } }], soon())
     await expect(createInternalTopics(other, plan, soon())).rejects.toMatchObject({
       ...{ code: 'TOPIC_MISMATCH', message: 'topic demo-in-commits has 1 partitions and 2 were asked for' },
       remedy: expect.stringMatching(/^A topic that the application reads has another number of partitions.*millrace reset/),
@@ -102,8 +102,36 @@ describe('the internal topics', () => {
       message: `These internal topics are not as they must be: demo-counts-changelog is missing (2 partitions, ${settings}); demo-in-commits has 3 partitions (2 partitions, ${settings})`,
     })
     const other = createMemoryKafka().admin
-    await other.create(topics({ in: 2, out: 1, 'demo-in-commits': 2, 'demo-counts-changelog': 2 }), soon())
-    expect([...(await createInternalTopics(other, verifying, soon()))].sort()).toEqual(internal.map((topic) => [topic, 2]))
+    await other.create(topics({ in: 2, out: 1 }), soon())
+    await other.create(
+      internal.map((topic) => ({ topic, partitions: 2, config: { 'cleanup.policy': 'compact' } })),
+      soon(),
+    )
+    const { counts, warnings } = await createInternalTopics(other, verifying, soon())
+    expect([...counts].sort()).toEqual(internal.map((topic) => [topic, 2]))
+    const kept = 'has delete.retention.ms=86400000, it would be created with 604800000'
+    expect(warnings.toSorted()).toEqual(internal.map((topic) => `topic ${topic} ${kept}`))
+  })
+
+  it('that exist with settings that would lose records are refused before anything is created', async () => {
+    for (const internalTopics of ['create', 'verify'] as const) {
+      const { admin } = createMemoryKafka()
+      const made = { in: 2, out: 1, 'demo-in-commits': 2, ...(internalTopics === 'verify' ? { 'demo-counts-changelog': 2 } : {}) }
+      const of = (topic: string) => (topic === 'demo-counts-changelog' ? { 'cleanup.policy': 'compact' } : {})
+      await admin.create(
+        Object.entries(made).map(([topic, partitions]) => ({ topic, partitions, config: of(topic) })),
+        soon(),
+      )
+      const checked = topicPlan('demo', counting('counts'), provisioned, { internalTopics })
+      await expect(createInternalTopics(admin, checked, soon())).rejects.toMatchObject({
+        code: 'TOPIC_MISMATCH',
+        message:
+          'topic demo-in-commits has cleanup.policy=delete and needs cleanup.policy=compact: the last record of a key would be deleted with its age',
+        remedy:
+          'Correct the settings: kafka-configs.sh --bootstrap-server BROKERS --alter --entity-type topics --entity-name demo-in-commits --add-config cleanup.policy=compact',
+      })
+      expect((await admin.describe(internal, soon())).map(({ topic }) => topic)).toEqual(internal.filter((topic) => topic in made))
+    }
   })
 
   it('are not begun where MSK Serverless would not take them all', async () => {

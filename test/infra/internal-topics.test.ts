@@ -87,7 +87,7 @@ describe('the internal topics of an application', () => {
       soon(),
     )
     const plan = topicPlan('demo', everything(), { address: { kind: 'msk', clusterArn, serverless: false } })
-    expect(Object.fromEntries(await createInternalTopics(admin, plan, soon()))).toEqual({
+    expect(Object.fromEntries((await createInternalTopics(admin, plan, soon())).counts)).toEqual({
       'demo-clicks-commits': 3,
       'demo-orders-commits': 5,
       'demo-minutes-changelog': 3,

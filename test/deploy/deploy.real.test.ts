@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
@@ -122,6 +122,13 @@ const lifeOfAStack = () => {
     await counted(version, lines)
   }
 
+  /** What a person does to topics. */
+  const asUser = async (change: (admin: Admin) => Promise<unknown>): Promise<void> => {
+    const admin = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
+    await change(admin)
+    await admin.disconnect()
+  }
+
   /** All that was written to a topic, by word, in its order. */
   const outputsOf = async (topic: string): Promise<Record<string, readonly number[]>> => {
     const found: Record<string, readonly number[]> = {}
@@ -231,6 +238,21 @@ const lifeOfAStack = () => {
     await count('added-source', ['what dreams may come'])
   })
 
+  test('refuses new code while an internal topic would lose records, and the old version goes on', minutes(3), async () => {
+    const topic = 'words-lines-commits'
+    const set = (policy: string) =>
+      asUser(({ alterConfigs }) => {
+        const configEntries = [{ name: 'cleanup.policy', value: policy }]
+        return alterConfigs({ resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }], validateOnly: false })
+      })
+    await set('delete')
+    const what = `topic ${topic} has cleanup.policy=delete and needs cleanup.policy=compact: the last record of a key would be deleted with its age.`
+    const command = `kafka-configs.sh --bootstrap-server BROKERS --alter --entity-type topics --entity-name ${topic} --add-config cleanup.policy=compact`
+    expect(await refused('all-words')).toBe(`${notInPlace} ${what} Correct the settings: ${command}`)
+    await set('compact')
+    await count('added-source', ['what dreams may come'])
+  })
+
   test('leaves its table and its topics behind when it is destroyed', minutes(3), async () => {
     await chain?.stop()
     const before = await aws.inventory()
@@ -255,13 +277,11 @@ const lifeOfAStack = () => {
   })
 
   test('refuses new code once a topic of the user has more partitions, and the old version goes on', minutes(3), async () => {
-    const admin = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
-    await admin.createPartitions({ topicPartitions: [{ topic: 'lines', count: 3 }] })
-    await admin.disconnect()
+    await asUser(({ createPartitions }) => createPartitions({ topicPartitions: [{ topic: 'lines', count: 3 }] }))
     const what = 'topic words-lines-commits has 2 partitions and 3 were asked for.'
     const why = 'A topic that the application reads has another number of partitions than before: its keys are in other tasks now.'
     const remedy = 'Delete the internal topics of the application, deploy, and begin anew: millrace reset (docs/operations.md).'
-    expect(await refused('more-partitions')).toBe(`${notInPlace} ${what} ${why} ${remedy}`)
+    expect(await refused('all-words')).toBe(`${notInPlace} ${what} ${why} ${remedy}`)
     await count('added-source', ['must give us pause'])
   })
 }

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
 import wordCount from '../functions/word-count/topology.ts'
 import type { StreamsHandler } from '../src/lambda/index.ts'
 import { bundle } from '../test/broker/bundle.ts'
@@ -12,10 +13,11 @@ import { startDynamoDbLocal } from '../test/broker/dynamodb.ts'
 import { startKafka } from '../test/broker/kafka.ts'
 import { type Bench, median, type Row, rounded } from './bench.ts'
 
-const environments = 7
+const environments = 15
 const warmInvocations = 5
 const linesPerEvent = 10
 const soon = () => Date.now() + 30_000
+const entry = 'functions/word-count/handler.ts'
 
 /** Milliseconds of one way to run a function. */
 interface Sample {
@@ -55,11 +57,15 @@ const cpuMsOf = (pid: number | undefined): number => {
   return 10 * (Number(user) + Number(system))
 }
 
-/** A new environment of the Lambda emulator. */
+/** A new environment of the Lambda emulator, with the bundle of a folder. */
 const emulated =
-  (app: DeployedApp): Fresh =>
+  (app: DeployedApp, folder: string): Fresh =>
   async (subTopology) => {
-    const lambda = app.lambda(subTopology)
+    // Where the runtime of Lambda has the SDK.
+    const lambda = app.lambda(subTopology, {
+      root: folder,
+      environment: { NODE_PATH: fileURLToPath(new URL('../node_modules', import.meta.url)) },
+    })
     return {
       async invoke(payload) {
         let ms = 0
@@ -83,6 +89,24 @@ const withoutLog = async <T>(run: () => Promise<T>): Promise<T> => {
   } finally {
     process.stdout.write = write
   }
+}
+
+/** Of one round: what was measured, by sub-topology. */
+type Samples = ReadonlyMap<string, readonly Sample[]>
+
+/** One way to run the functions. */
+interface Way {
+  readonly where: string
+  readonly code: Buffer
+  sample(): Promise<Samples>
+}
+
+/** The handler as `NodejsFunction` bundles by default: CommonJS, as it was written, and the SDK is that of the runtime. */
+const bundleByDefault = async (folder: string): Promise<string> => {
+  const outfile = join(folder, 'index.cjs')
+  const external = ['@aws-sdk/*', '@smithy/*']
+  await build({ entryPoints: [entry], outfile, external, bundle: true, platform: 'node', target: 'node24', format: 'cjs' })
+  return outfile
 }
 
 let copies = 0
@@ -109,35 +133,48 @@ const inProcess =
     }
   }
 
+const sampleOf = ([first, ...warm]: readonly Timing[]): readonly Sample[] => {
+  if (first === undefined) return []
+  const warmCpuMs = ((warm.at(-1)?.cpuMs ?? 0) - first.cpuMs) / warm.length
+  const sample = { initMs: first.wallMs - first.ms, firstMs: first.ms, warmMs: median(warm.map(({ ms }) => ms)) }
+  return [{ ...sample, firstCpuMs: first.cpuMs, warmCpuMs }]
+}
+
+const functionNames = wordCount.subTopologies.map(({ name }) => name)
+
 /** Real events of both source topics, each to a fresh function at first and then to the same one again. */
-const sampleAll = async (app: DeployedApp, route: (invoke: Map<string, Invoke>) => void, fresh: Fresh, runs: number) => {
-  const samples = new Map<string, Sample[]>(wordCount.subTopologies.map(({ name }) => [name, []]))
-  for (let run = 0; run < runs; run++) {
-    const functions = new Map(await Promise.all([...samples.keys()].map(async (name) => [name, await fresh(name)] as const)))
-    const seen = new Map<string, Timing[]>()
-    route(
-      new Map(
-        [...functions].map(([name, { invoke }]) => [
-          name,
-          async (payload) => {
-            const result = await invoke(payload)
-            seen.set(name, [...(seen.get(name) ?? []), result])
-            return result
-          },
-        ]),
-      ),
-    )
-    for (let event = 0; event <= warmInvocations; event++) {
-      await write(app, `${run} ${event}`)
-      await app.drained()
-    }
-    for (const [name, [first, ...warm]] of seen) {
-      if (!first) continue
-      const warmCpuMs = ((warm.at(-1)?.cpuMs ?? 0) - first.cpuMs) / warm.length
-      const sample = { initMs: first.wallMs - first.ms, firstMs: first.ms, warmMs: median(warm.map(({ ms }) => ms)) }
-      samples.get(name)?.push({ ...sample, firstCpuMs: first.cpuMs, warmCpuMs })
-    }
-    await Promise.all([...functions.values()].map(({ close }) => close()))
+const sampleEvents = async (app: DeployedApp, route: (invoke: Map<string, Invoke>) => void, fresh: Fresh): Promise<Samples> => {
+  const functions = new Map(await Promise.all(functionNames.map(async (name) => [name, await fresh(name)] as const)))
+  const seen = new Map<string, Timing[]>()
+  route(
+    new Map(
+      [...functions].map(([name, { invoke }]) => [
+        name,
+        async (payload) => {
+          const result = await invoke(payload)
+          seen.set(name, [...(seen.get(name) ?? []), result])
+          return result
+        },
+      ]),
+    ),
+  )
+  for (let event = 0; event <= warmInvocations; event++) {
+    await write(app, `${event}`)
+    await app.drained()
+  }
+  await Promise.all([...functions.values()].map(({ close }) => close()))
+  return new Map([...seen].map(([name, timings]) => [name, sampleOf(timings)]))
+}
+
+/** A function that does nothing, under the names of those that do: one after the other, as these start. */
+const sampleNothing = async (fresh: Fresh): Promise<Samples> => {
+  const samples = new Map<string, readonly Sample[]>()
+  for (const name of functionNames) {
+    const { invoke, close } = await fresh(name)
+    const timings: Timing[] = []
+    for (let event = 0; event <= warmInvocations; event++) timings.push(await invoke('{}'))
+    await close()
+    samples.set(name, sampleOf(timings))
   }
   return samples
 }
@@ -154,16 +191,60 @@ const write = async ({ kafka }: DeployedApp, id: string): Promise<void> => {
 
 const cell = (value: number): number | string => (Number.isNaN(value) ? '' : rounded(value))
 
-const rowsOf = (where: string, samples: ReadonlyMap<string, readonly Sample[]>): readonly Row[] =>
-  [...samples].map(([name, list]) => ({
-    'sub-topology': name,
-    where,
-    'init ms': rounded(median(list.map(({ initMs }) => initMs))),
-    'first event ms': rounded(median(list.map(({ firstMs }) => firstMs))),
-    'warm event ms': rounded(median(list.map(({ warmMs }) => warmMs))),
-    'CPU ms to first answer': cell(median(list.map(({ firstCpuMs }) => firstCpuMs))),
-    'CPU ms per warm event': cell(median(list.map(({ warmCpuMs }) => warmCpuMs))),
-  }))
+const rowsOf = ({ where, code }: Way, samples: readonly Samples[]): readonly Row[] =>
+  functionNames.map((name) => {
+    const list = samples.flatMap((each) => each.get(name) ?? [])
+    return {
+      'sub-topology': name,
+      where,
+      'init ms': rounded(median(list.map(({ initMs }) => initMs))),
+      'first event ms': rounded(median(list.map(({ firstMs }) => firstMs))),
+      'warm event ms': rounded(median(list.map(({ warmMs }) => warmMs))),
+      'CPU ms to first answer': cell(median(list.map(({ firstCpuMs }) => firstCpuMs))),
+      'CPU ms per warm event': cell(median(list.map(({ warmCpuMs }) => warmCpuMs))),
+      'bundle KB': rounded(code.length / 1000),
+      'gzip KB': rounded(gzipSync(code).length / 1000),
+    }
+  })
+
+const ours = 'emulator'
+const byDefault = 'emulator, default bundle'
+const clientsOnly = 'emulator, clients only'
+
+const waysOf = async (
+  folder: string,
+  app: DeployedApp,
+  environment: (subTopology: string) => Record<string, string>,
+): Promise<readonly Way[]> => {
+  const folders = await Promise.all(
+    ['ours', 'default', 'clients'].map(async (name) => {
+      await mkdir(join(folder, name))
+      return join(folder, name)
+    }),
+  )
+  const [own = '', plain = '', clients = ''] = folders
+  const files = [await bundle(entry, own), await bundleByDefault(plain), await bundle('bench/cold-start/clients.ts', clients)]
+  const [code = Buffer.of(), plainCode = Buffer.of(), clientsCode = Buffer.of()] = await Promise.all(files.map((file) => readFile(file)))
+  let routes = new Map<string, Invoke>()
+  await app.connect(async (subTopology, event) => {
+    await routes.get(subTopology)?.(JSON.stringify(event))
+    return { status: 200, payload: 'null' }
+  })
+  const events = (fresh: Fresh) =>
+    sampleEvents(
+      app,
+      (next) => {
+        routes = next
+      },
+      fresh,
+    )
+  return [
+    { where: ours, code, sample: () => events(emulated(app, own)) },
+    { where: byDefault, code: plainCode, sample: () => events(emulated(app, plain)) },
+    { where: clientsOnly, code: clientsCode, sample: () => sampleNothing(emulated(app, clients)) },
+    { where: 'in process', code, sample: () => withoutLog(() => events(inProcess(join(own, 'index.mjs'), environment))) },
+  ]
+}
 
 const bench: Bench = async (note) => {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
@@ -171,30 +252,22 @@ const bench: Bench = async (note) => {
   const parts = { topology: wordCount, applicationId: 'bench', bundleFolder: folder, kafka: kafka.bootstrap, dynamodb: dynamodb.endpoint }
   let app: DeployedApp | undefined
   try {
-    const file = await bundle('functions/word-count/handler.ts', folder)
-    const code = await readFile(file)
-    const deployed = await deployApp({ ...parts, partitions: 1 })
-    app = deployed
-    let routes = new Map<string, Invoke>()
-    await deployed.connect(async (subTopology, event) => {
-      await routes.get(subTopology)?.(JSON.stringify(event))
-      return { status: 200, payload: 'null' }
-    })
-    const route = (next: Map<string, Invoke>) => {
-      routes = next
+    app = await deployApp({ ...parts, partitions: 1 })
+    const ways = await waysOf(folder, app, (subTopology) => environmentOf(parts, subTopology))
+    const rounds: (readonly Samples[])[] = []
+    for (let round = 1; round <= environments; round++) {
+      note(`round ${round} of ${environments}: fresh environments, ${warmInvocations} warm events each`)
+      const samples: Samples[] = []
+      for (const way of ways) samples.push(await way.sample())
+      rounds.push(samples)
     }
-    note(`${environments} fresh environments, ${warmInvocations} warm events each`)
-    const rows = [...rowsOf('emulator', await sampleAll(deployed, route, emulated(deployed), environments))]
-    note('the same in this process')
-    const environment = (subTopology: string) => environmentOf(parts, subTopology)
-    const here = await withoutLog(() => sampleAll(deployed, route, inProcess(file, environment), environments))
-    rows.push(...rowsOf('in process', here))
-    note(`bundle: ${code.length.toLocaleString('en-US')} bytes, ${gzipSync(code).length.toLocaleString('en-US')} gzipped`)
-    return {
-      rows: rows.map((row) => ({ ...row, 'bundle KB': rounded(code.length / 1000), 'gzip KB': rounded(gzipSync(code).length / 1000) })),
-      ratios: [],
-      comparisons: comparisonsOf(rows),
-    }
+    const rows = ways.flatMap((way, at) =>
+      rowsOf(
+        way,
+        rounds.flatMap((round) => round[at] ?? []),
+      ),
+    )
+    return { rows, ratios: [], comparisons: comparisonsOf(rows) }
   } finally {
     await app?.close()
     await Promise.all([kafka.stop(), dynamodb.stop()])
@@ -203,15 +276,17 @@ const bench: Bench = async (note) => {
 }
 
 const comparisonsOf = (rows: readonly Row[]) =>
-  wordCount.subTopologies.flatMap(({ name }) => {
-    const [emulator, here] = rows.filter((row) => row['sub-topology'] === name)
-    const ratio = (a: unknown, b: unknown) => rounded(Number(a) / Number(b), 2)
+  functionNames.flatMap((name) => {
+    const number = (where: string, column: string) =>
+      Number(rows.find((row) => row['sub-topology'] === name && row.where === where)?.[column])
+    const cold = (where: string) => number(where, 'init ms') + number(where, 'first event ms')
+    const warm = number(ours, 'warm event ms')
     return [
-      {
-        name: `${name}: init and first event / warm event`,
-        value: ratio(Number(emulator?.['init ms']) + Number(emulator?.['first event ms']), emulator?.['warm event ms']),
-      },
-      { name: `${name}: warm event in the emulator / in process`, value: ratio(emulator?.['warm event ms'], here?.['warm event ms']) },
+      { name: `${name}: init / init of the clients only`, value: rounded(number(ours, 'init ms') / number(clientsOnly, 'init ms'), 2) },
+      { name: `${name}: init / init of the default bundle`, value: rounded(number(ours, 'init ms') / number(byDefault, 'init ms'), 2) },
+      { name: `${name}: init and first event / those of the default bundle`, value: rounded(cold(ours) / cold(byDefault), 2) },
+      { name: `${name}: init and first event / warm event`, value: rounded(cold(ours) / warm, 2) },
+      { name: `${name}: warm event in the emulator / in process`, value: rounded(warm / number('in process', 'warm event ms'), 2) },
     ]
   })
 

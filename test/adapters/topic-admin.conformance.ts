@@ -132,6 +132,8 @@ export const topicAdminConformance = (name: string, make: MakeKafkaHarness): voi
       const records = [1_000, 3_000, 2_000].map((time) => record('a', 1_700_000_000_000 + time))
       await session.append([{ topic, partition: 1, records }], soon())
       await session.commit(soon())
+      // EndTxn is answered before the marker is written
+      await linesTo(harness.ports.reader, { topic, partition: 1 }, 4)
       const all = [1, 0].map((partition) => ({ topic, partition }))
       const at = async (time: number) =>
         (await harness.ports.admin.offsetsAt(all, 1_700_000_000_000 + time, soon())).map((it) => `${it.partition}@${it.offset}`)

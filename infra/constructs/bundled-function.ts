@@ -7,7 +7,7 @@ import { LogLevel, NodejsFunction, OutputFormat, SourceMapMode } from 'aws-cdk-l
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { StreamsError } from '../../src/errors.ts'
-import { bundleNodeOptions, bundleOptions } from './bundle-options.ts'
+import { bundleAlias, bundleNodeOptions, bundleOptions } from './bundle-options.ts'
 import type { FunctionOptions } from './function-options.ts'
 import type { KafkaNetwork } from './kafka-cluster.ts'
 import { functionRole, givenRole, logStatement } from './permissions.ts'
@@ -69,6 +69,7 @@ export class BundledFunction extends Construct {
         sourceMapMode: SourceMapMode.DEFAULT,
         bundleAwsSDK: true,
         ...bundling,
+        esbuildArgs: { '--alias': aliasArgs, ...bundling?.esbuildArgs },
         format: OutputFormat.ESM,
         mainFields: [...bundleOptions.mainFields],
         banner: bundleOptions.banner,
@@ -84,6 +85,8 @@ export class BundledFunction extends Construct {
     return String(Stack.of(this).resolve(defaultChild.code).s3Key)
   }
 }
+
+const aliasArgs = Object.entries(bundleAlias).map(([name, module]) => `${name}=${module}`)
 
 const networkProps = (network: KafkaNetwork | undefined) =>
   network === undefined

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { bundleOptions } from '../../infra/constructs/bundle-options.ts'
+import { bundleAlias, bundleOptions } from '../../infra/constructs/bundle-options.ts'
 
 /** The file that a deployment would upload for this entry, in a folder of its own: its handler is `index.handler`. */
 export const bundle = async (entry: string, folder: string): Promise<string> => {
@@ -8,6 +8,7 @@ export const bundle = async (entry: string, folder: string): Promise<string> => 
   const outfile = join(folder, 'index.mjs')
   await build({
     ...options,
+    alias: bundleAlias,
     mainFields: [...mainFields],
     banner: { js: banner },
     entryPoints: [entry],

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
@@ -269,6 +269,13 @@ describe('what is deployed', () => {
       bundles.filter((file) => existsSync(file)).map(async (file) => Object.keys((await import(/* @vite-ignore */ file)) as object)),
     )
     expect(handlers).toEqual([['handler'], ['handler', 'queries']])
+  })
+
+  it("are bundles that do not load Node's fetch at a cold start, as ES imports of its HTTP modules would", () => {
+    const bundles = readdirSync(folder).map((name) => join(folder, name, 'index.mjs'))
+    const texts = bundles.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8'))
+    expect(texts.filter((text) => /getBuiltinModule\("node:http"\)/.test(text))).not.toEqual([])
+    expect(texts.flatMap((text) => text.match(/from"(node:)?https?"/g) ?? [])).toEqual([])
   })
 
   it('is a template without findings of cfn-lint', { timeout: 240_000 }, ({ task, skip }) => {

@@ -221,7 +221,7 @@ describe('the rights', () => {
           allow('kafka-cluster:Connect', arn('cluster')),
           allow('kafka-cluster:DescribeTopic', topics('lines', 'word-count-*', ...internal, 'word-counts')),
           allow('kafka-cluster:ReadData', topics('word-count-*')[0]),
-          allow('kafka-cluster:CreateTopic', topics(...internal)),
+          allow(['kafka-cluster:CreateTopic', 'kafka-cluster:DescribeTopicDynamicConfiguration'], topics(...internal)),
           vpc(),
         ],
       },

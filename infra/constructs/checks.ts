@@ -5,6 +5,7 @@ import type { SubTopology } from '../../src/topology/sub-topologies.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { tooManyCompacted } from '../handlers/topic-plan.ts'
 import type { Finding } from './finding.ts'
+import type { TopicOptions } from './internal-topics.ts'
 import type { KafkaCluster } from './kafka-cluster.ts'
 
 /**
@@ -98,10 +99,39 @@ export function checkPartitions(
     findings.push({ message: error.message, remedy: error.remedy })
   }
   if (cluster.address.kind === 'msk' && cluster.address.serverless) {
-    const tooMany = tooManyCompacted(internalTopics, counts)
+    const tooMany = tooManyCompacted(internalTopics, counts, cluster.address.compactedPartitionsTaken)
     if (tooMany !== undefined) findings.push(tooMany)
   }
   return findings
+}
+
+/** The largest record that fits into an event of Lambda, whose 6 MB hold it as base64, with a kilobyte for what stands around it. */
+const recordBytesMax = Math.floor(((6 * 2 ** 20 - 1024) * 3) / 4)
+
+/** A record that does not fit into an event does not ring (LDG with-kafka-troubleshoot): it waits for the next one of its partition, or for a tick. */
+export function checkRecordBytes(
+  { topology, createTopics = {} }: { readonly topology: Topology } & Pick<TopicOptions, 'createTopics'>,
+  recordBytes: Readonly<Record<string, number>>,
+): readonly Finding[] {
+  const sources = new Set(topology.sourceTopics)
+  const inTopics = Object.entries(createTopics).flatMap(([topic, { config = {} }]) => {
+    const bytes = Number(config['max.message.bytes'] ?? 0)
+    return sources.has(topic) ? [{ property: `createTopics: max.message.bytes of "${topic}"`, bytes }] : []
+  })
+  const strangers = Object.keys(recordBytes).filter((topic) => !sources.has(topic))
+  const declared = Object.entries(recordBytes).map(([topic, bytes]) => ({ property: `recordBytes of "${topic}"`, bytes }))
+  return [
+    ...strangers.map((topic) => ({
+      message: `recordBytes names the topic "${topic}", which the topology does not read`,
+      remedy: `It reads ${[...sources].join(', ')}.`,
+    })),
+    ...[...inTopics, ...declared]
+      .filter(({ bytes }) => bytes > recordBytesMax)
+      .map(({ property, bytes }) => ({
+        message: `${property} is ${bytes}, and Lambda hands over at most 6 MB as base64, which is ${recordBytesMax} bytes of a record: for a larger one nobody would ring`,
+        remedy: 'Keep large values elsewhere, e.g. in S3, and put their address into the record.',
+      })),
+  ]
 }
 
 /** Joined topics with counts that are known already must agree, whatever the others have. */

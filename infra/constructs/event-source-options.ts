@@ -1,4 +1,4 @@
-import { Token } from 'aws-cdk-lib'
+import { type Duration, Token } from 'aws-cdk-lib'
 import type { EventSourceMappingOptions } from 'aws-cdk-lib/aws-lambda'
 import { type Finding, refusedProperties } from './finding.ts'
 
@@ -50,7 +50,7 @@ export const pollersOf = (
 const provisionedOnly = ['retryAttempts', 'maxRecordAge', 'bisectBatchOnError', 'reportBatchItemFailures', 'logLevel'] as const
 
 export function checkEventSource(name: string, options: Partial<EventSourceOptions>, pollers: Pollers | undefined): readonly Finding[] {
-  const { batchSize, retryAttempts, maxRecordAge } = options
+  const { batchSize, maxBatchingWindow, retryAttempts, maxRecordAge } = options
   const provisioned = provisionedOnly.filter((key) => options[key] !== undefined)
   const bounded = [
     ...(retryAttempts !== undefined && retryAttempts !== -1 ? ['retryAttempts'] : []),
@@ -78,8 +78,20 @@ export function checkEventSource(name: string, options: Partial<EventSourceOptio
           },
         ]
       : []),
+    ...(maxBatchingWindow === undefined || isWindow(maxBatchingWindow)
+      ? []
+      : [
+          {
+            message: `${name}.maxBatchingWindow of ${maxBatchingWindow.toMilliseconds()} ms is not a whole number of seconds from 0 to 300`,
+            remedy: 'Lambda counts it so. Records wait for it unless a batch is full before: one second is a good start, 0 does not wait.',
+          },
+        ]),
   ]
 }
+
+/** Whether Lambda takes it as a batching window; others the CDK would throw at, one at a time. */
+export const isWindow = (window: Duration): boolean =>
+  window.isUnresolved() || (window.toMilliseconds() % 1000 === 0 && window.toMilliseconds() <= 300_000)
 
 /** The CDK looks at the pollers of each mapping; nobody looks at what they come to together. */
 export function checkPollers(pollers: Pollers | undefined, applicationId: string, mappings: number): readonly Finding[] {

@@ -11,7 +11,7 @@ import {
   StartingPosition,
 } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
-import type { EventSourceOptions } from './event-source-options.ts'
+import { type EventSourceOptions, isWindow } from './event-source-options.ts'
 import type { KafkaAuth, KafkaCluster } from './kafka-cluster.ts'
 
 export interface EventSourceProps {
@@ -28,6 +28,8 @@ export interface EventSourceProps {
   readonly options?: Partial<EventSourceOptions>
 }
 
+const defaultWindow = Duration.seconds(1)
+
 /**
  * Polls one topic for a function: from its beginning, without end of retries, as the protocol requires (its E4). The
  * starting position counts only until the consumer group has committed.
@@ -37,10 +39,11 @@ export class EventSource extends Construct {
 
   constructor(scope: Construct, id: string, props: EventSourceProps) {
     super(scope, id)
+    const window = props.options?.maxBatchingWindow ?? defaultWindow
     this.mapping = new EventSourceMapping(this, 'Mapping', {
       batchSize: 1000,
-      maxBatchingWindow: Duration.seconds(1),
       ...props.options,
+      maxBatchingWindow: isWindow(window) ? window : defaultWindow,
       target: props.target,
       ...addressOf(props.cluster),
       kafkaTopic: props.topic,

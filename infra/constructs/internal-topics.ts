@@ -100,8 +100,14 @@ export function topicPlan(
     userTopics,
     ...(create.length > 0 ? { createTopics: create } : {}),
     ...(internalTopics === 'verify' ? { verifyOnly: true } : {}),
-    ...(isServerless(cluster) ? { serverless: true } : {}),
+    ...serverlessPlan(cluster),
   }
+}
+
+const serverlessPlan = ({ address }: Pick<KafkaCluster, 'address'>): Pick<TopicPlan, 'serverless' | 'compactedPartitionsTaken'> => {
+  if (address.kind !== 'msk' || !address.serverless) return {}
+  const { compactedPartitionsTaken = 0 } = address
+  return compactedPartitionsTaken === 0 ? { serverless: true } : { serverless: true, compactedPartitionsTaken }
 }
 
 /** What MSK Serverless lets a topic set; it refuses to create a topic with anything else. */

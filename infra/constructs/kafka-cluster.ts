@@ -41,7 +41,13 @@ export interface KafkaNetwork {
 
 /** The cluster's address: MSK is asked for its brokers at deployment, others are named. */
 export type KafkaAddress =
-  | { readonly kind: 'msk'; readonly clusterArn: string; readonly serverless: boolean }
+  | {
+      readonly kind: 'msk'
+      readonly clusterArn: string
+      readonly serverless: boolean
+      /** On MSK Serverless: what compacted topics of other applications have. */
+      readonly compactedPartitionsTaken?: number
+    }
   | { readonly kind: 'brokers'; readonly brokers: readonly string[] }
 
 /** A Kafka cluster that exists already: this library never creates or deletes one. */
@@ -66,9 +72,17 @@ export class KafkaCluster {
     return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn), serverless: false }, auth, networkOf(options))
   }
 
-  /** An MSK Serverless cluster: IAM only. It takes at most 120 partitions of compacted topics. */
-  static mskServerless(clusterArn: string, options: KafkaNetwork): KafkaCluster {
-    return new KafkaCluster({ kind: 'msk', clusterArn: mskArn(clusterArn), serverless: true }, iam, networkOf(options))
+  /**
+   * An MSK Serverless cluster: IAM only. It takes at most 120 partitions of compacted topics; `compactedPartitionsTaken` are those of
+   * other applications (default: none).
+   */
+  static mskServerless(clusterArn: string, options: KafkaNetwork & { readonly compactedPartitionsTaken?: number }): KafkaCluster {
+    const { compactedPartitionsTaken = 0 } = options
+    if (!Number.isInteger(compactedPartitionsTaken) || compactedPartitionsTaken < 0) {
+      throw new StreamsError('CONFIG_INVALID', `compactedPartitionsTaken is a number of partitions, not ${compactedPartitionsTaken}`)
+    }
+    const address = { kind: 'msk', clusterArn: mskArn(clusterArn), serverless: true, compactedPartitionsTaken } as const
+    return new KafkaCluster(address, iam, networkOf(options))
   }
 
   /** Any other cluster, by its bootstrap servers (`host:port`). Without a VPC they must be reachable from the internet. */

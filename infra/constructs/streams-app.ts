@@ -6,7 +6,7 @@ import { topicName } from '../../src/topology/nodes.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { type AlarmOptions, TaskAlarms } from './alarms.ts'
 import { bootstrapBrokers } from './bootstrap-brokers.ts'
-import { checkDestination, checkNames, checkPartitions, checkSinks, checkSources } from './checks.ts'
+import { checkDestination, checkNames, checkPartitions, checkRecordBytes, checkSinks, checkSources } from './checks.ts'
 import { appDashboard } from './dashboard.ts'
 import { consumerGroupId, EventSource } from './event-source.ts'
 import { checkEventSource, checkPollers, type EventSourceOptions, type Pollers, pollersOf } from './event-source-options.ts'
@@ -38,6 +38,8 @@ export interface StreamsAppProps extends TopicOptions {
   readonly table?: StateTableOptions | DynamoDbTable
   /** Partition counts of the user's topics, as far as they are known here: what they rule out is an error now, not at the deployment. */
   readonly partitions?: Readonly<Record<string, number>>
+  /** The largest record of source topics, in bytes, where it is known: one that does not fit into an event of Lambda is an error now. */
+  readonly recordBytes?: Readonly<Record<string, number>>
   /** Topics that callbacks of the topology choose: names, or prefixes that end in `*`. */
   readonly writesTo?: readonly string[]
   /** Only for an application without state: Lambda then gives up after ten tries, and tells of it there. */
@@ -182,6 +184,7 @@ function findingsOf(props: StreamsAppProps): readonly Finding[] {
     ...(props.onFailure === undefined ? [] : checkDestination(subTopologies)),
     ...checkTopics(props, props),
     ...checkPartitions(props, { ...Object.fromEntries(created), ...props.partitions }),
+    ...checkRecordBytes(props, props.recordBytes ?? {}),
     ...checkTable(props.table),
     ...(props.queries === undefined || props.queries === false ? [] : checkQueries(props.entry)),
     ...(typeof props.queries === 'object' ? checkFunction('queries', props.queries) : []),

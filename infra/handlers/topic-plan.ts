@@ -23,6 +23,8 @@ export interface TopicPlan {
   readonly verifyOnly?: boolean
   /** Partitions of compacted topics are counted: MSK Serverless takes a few only. */
   readonly serverless?: boolean
+  /** Those that topics of other applications have there. */
+  readonly compactedPartitionsTaken?: number
 }
 
 /** Of one MSK Serverless cluster (Amazon MSK Developer Guide, "Quota for MSK Serverless"). */
@@ -32,15 +34,17 @@ export const compactedPartitionsMax = 120
 export function tooManyCompacted(
   topics: readonly InternalTopic[],
   counts: ReadonlyMap<string, number>,
+  taken = 0,
 ): { readonly message: string; readonly remedy: string } | undefined {
   const compacted = topics
     .filter(({ config }) => config['cleanup.policy']?.includes('compact'))
     .map(({ name }) => ({ name, partitions: counts.get(name) ?? 1 }))
   const all = compacted.reduce((sum, { partitions }) => sum + partitions, 0)
-  if (all <= compactedPartitionsMax) return undefined
+  if (taken + all <= compactedPartitionsMax) return undefined
+  const others = taken === 0 ? '' : `${taken} are taken by others, `
   const [first, ...more] = compacted.sort((one, other) => other.partitions - one.partitions)
   return {
-    message: `MSK Serverless takes ${compactedPartitionsMax} partitions of compacted topics per cluster, and the changelogs and commit topics of this application have ${all} (${first?.name}: ${first?.partitions}, and ${more.length} more)`,
+    message: `MSK Serverless takes ${compactedPartitionsMax} partitions of compacted topics per cluster, ${others}and the changelogs and commit topics of this application have ${all} (${first?.name}: ${first?.partitions}, and ${more.length} more)`,
     remedy:
       'Give the source topics fewer partitions, give stores no changelog ({ logging: false }) where they may be lost, or take a provisioned cluster.',
   }
@@ -70,7 +74,7 @@ export async function createInternalTopics(admin: TopicAdmin, plan: TopicPlan, d
   }
   const counts = partitionCountsOf(plan.subTopologies, plan.internalTopics, plan.applicationId, userCounts)
   const specs = plan.internalTopics.map(({ name, config }) => ({ topic: name, partitions: countOf(counts, name), config }))
-  const tooMany = plan.serverless === true ? tooManyCompacted(plan.internalTopics, counts) : undefined
+  const tooMany = plan.serverless === true ? tooManyCompacted(plan.internalTopics, counts, plan.compactedPartitionsTaken) : undefined
   if (tooMany !== undefined) throw new StreamsError('CONFIG_INVALID', tooMany.message, { remedy: tooMany.remedy })
   if (plan.verifyOnly === true) await verify(admin, specs, deadlineMs)
   const names = plan.internalTopics.map(({ name }) => name)

@@ -20,12 +20,13 @@ const placeholder = {
  * | cluster | context |
  * |---|---|
  * | MSK | `clusterArn`; `auth`: `iam` (default), `scram` or `tls`, the last two with `secretArn` and, if it has one, `secretKeyArn` |
- * | MSK Serverless | `clusterType=serverless`, `clusterArn` |
+ * | MSK Serverless | `clusterType=serverless`, `clusterArn`; `compactedPartitionsTaken`: those of other applications |
  * | any other | `brokers` (with commas); `auth`: `plain`, `scram` or `tls` with `secretArn`, or `none`; outside of a VPC without `vpcId` |
  */
 export function clusterFromContext(scope: Construct): KafkaCluster {
   const given = (name: string): string | undefined => {
     const value: unknown = scope.node.tryGetContext(name)
+    if (typeof value === 'number') return String(value)
     return typeof value === 'string' && value !== '' ? value : undefined
   }
   const [clusterArn, brokers] = [given('clusterArn'), given('brokers')]
@@ -55,6 +56,7 @@ export function clusterFromContext(scope: Construct): KafkaCluster {
       clusterArn,
       brokers,
       type: given('clusterType'),
+      taken: Number(given('compactedPartitionsTaken') ?? 0),
       auth: given('auth'),
       secret: secret('secretArn'),
       rootCa: secret('rootCaSecretArn'),
@@ -67,6 +69,8 @@ interface Named {
   readonly clusterArn: string | undefined
   readonly brokers: string | undefined
   readonly type: string | undefined
+  /** Partitions of compacted topics. */
+  readonly taken: number
   readonly auth: string | undefined
   readonly secret: ISecret | undefined
   readonly rootCa: ISecret | undefined
@@ -78,8 +82,9 @@ interface Place {
   readonly securityGroupId: string | undefined
 }
 
-function clusterOf(scope: Construct, { clusterArn, brokers = '', type, auth, secret, rootCa }: Named, place: Place): KafkaCluster {
-  if (clusterArn !== undefined && type === 'serverless') return KafkaCluster.mskServerless(clusterArn, network(scope, place))
+function clusterOf(scope: Construct, { clusterArn, brokers = '', type, taken, auth, secret, rootCa }: Named, place: Place): KafkaCluster {
+  if (clusterArn !== undefined && type === 'serverless')
+    return KafkaCluster.mskServerless(clusterArn, { ...network(scope, place), compactedPartitionsTaken: taken })
   const kinds = { iam, none, ...(secret === undefined ? {} : { plain: plain(secret), scram: scram(secret), tls: tls(secret, rootCa) }) }
   const chosen = auth ?? (clusterArn === undefined ? 'none' : 'iam')
   const known = Object.entries(kinds).find(([kind]) => kind === chosen)?.[1]

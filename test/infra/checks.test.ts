@@ -114,6 +114,14 @@ describe('a deployment refuses', { timeout: 120_000 }, () => {
     expect(refusals({ eventSource: { batchSize: 20_000 }, pollers: { maximum: 2000 } })).toEqual([
       'eventSource.batchSize of 20000 is not from 1 to 10,000. Lambda hands over at most 6 MB at a time anyway.',
     ])
+    const window = (ms: number) => ({ eventSource: { maxBatchingWindow: Duration.millis(ms) } })
+    expect([301_000, 500].flatMap((ms) => refusals(window(ms)))).toEqual(
+      [301_000, 500].map(
+        (ms) =>
+          `eventSource.maxBatchingWindow of ${ms} ms is not a whole number of seconds from 0 to 300. Lambda counts it so. Records wait for it unless a batch is full before: one second is a good start, 0 does not wait.`,
+      ),
+    )
+    expect([300_000, 0].flatMap((ms) => refusals(window(ms)))).toEqual([])
     const builder = new StreamsBuilder()
     for (const topic of ['one', 'two', 'three']) builder.stream(topic, strings).to('out', strings)
     expect(refusals({ topology: builder.build(), pollers: { maximum: 700 } })).toEqual([
@@ -178,6 +186,34 @@ describe('a deployment refuses', { timeout: 120_000 }, () => {
         /^MSK Serverless does not let the topic "demo-counts-changelog" set segment.ms\. Leave it out of the logging of the store/,
       ),
     ])
+  })
+
+  it('compacted partitions that MSK Serverless has no room for beside those of other applications', () => {
+    const beside = (compactedPartitionsTaken: number) =>
+      refusals((stack) => ({
+        topology: counting('counts'),
+        partitions: { in: 12 },
+        cluster: KafkaCluster.mskServerless(clusterArn, { vpc: vpcIn(stack, 'Other'), compactedPartitionsTaken }),
+      }))
+    expect(beside(96)).toEqual([])
+    expect(beside(97)).toEqual([
+      expect.stringMatching(
+        /^MSK Serverless takes 120 partitions of compacted topics per cluster, 97 are taken by others, and the changelogs and commit topics of this application have 24 /,
+      ),
+    ])
+    expect(() => beside(-1)).toThrow('compactedPartitionsTaken is a number of partitions, not -1')
+  })
+
+  it('records that do not fit into an event of Lambda', () => {
+    const large = 'and Lambda hands over at most 6 MB as base64, which is 4717824 bytes of a record: for a larger one nobody would ring.'
+    const remedy = 'Keep large values elsewhere, e.g. in S3, and put their address into the record.'
+    const made = (bytes: string) => ({ partitions: 1, config: { 'max.message.bytes': bytes } })
+    expect(refusals({ recordBytes: { in: 4_717_825, out: 1 }, createTopics: { in: made('8388608'), out: made('8388608') } })).toEqual([
+      'recordBytes names the topic "out", which the topology does not read. It reads in.',
+      `createTopics: max.message.bytes of "in" is 8388608, ${large} ${remedy}`,
+      `recordBytes of "in" is 4717825, ${large} ${remedy}`,
+    ])
+    expect(refusals({ recordBytes: { in: 4_717_824 }, createTopics: { in: made('4000000') } })).toEqual([])
   })
 
   it('everything at once, and makes no template', () => {

@@ -147,7 +147,16 @@ describe('the internal topics', () => {
       code: 'CONFIG_INVALID',
       message: expect.stringMatching(/^MSK Serverless takes 120 partitions of compacted topics per cluster, .* have 122/),
     })
-    expect(await admin.describe(internal, soon())).toEqual([])
+    const beside = { address: { ...serverless.address, compactedPartitionsTaken: 119 } }
+    const other = createMemoryKafka().admin
+    await other.create(
+      ['in', 'out'].map((topic) => ({ topic, partitions: 1, config: {} })),
+      soon(),
+    )
+    await expect(createInternalTopics(other, topicPlan('demo', counting('counts'), beside), soon())).rejects.toMatchObject({
+      message: expect.stringMatching(/, 119 are taken by others, .* have 2 /),
+    })
+    for (const cluster of [admin, other]) expect(await cluster.describe(internal, soon())).toEqual([])
   })
 
   it('are not looked at again on the way back from an update that has failed', async () => {

@@ -101,6 +101,13 @@ describe('the cluster is what the context names', { timeout: 240_000 }, () => {
     expect(errorsOf(await appWith(context))).toEqual([])
   })
 
+  it('MSK Serverless, without what other applications have taken', async () => {
+    const errors = errorsOf(await appWith({ clusterType: 'serverless', clusterArn, compactedPartitionsTaken: '119', ...network }))
+    const unfit = errors.filter((error) => error.includes('per cluster, 119 are taken by others, and the changelogs and commit topics'))
+    expect(unfit).not.toEqual([])
+    expect(errors).toEqual(unfit)
+  })
+
   const wrong: readonly (readonly [RegExp, Readonly<Record<string, string>>])[] = [
     [/^vpcId is missing/, { clusterArn }],
     [/^subnetIds or securityGroupId is missing/, { clusterArn, vpcId: 'vpc-1' }],

@@ -66,7 +66,8 @@ const lifeOfAStack = () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const cdk = (version: VersionName = 'first'): Cdk => cdkIn(folder, aws.environment, { version, brokers: kafka.clientsAddresses.join(), secret })
+  const cdk = (version: VersionName = 'first'): Cdk =>
+    cdkIn(folder, aws.environment, { version, brokers: kafka.clientsAddresses.join(), secret })
   const deploy = (version: VersionName): Promise<CdkRun> => cdk(version).run('deploy', '--method', 'direct', '--require-approval', 'never')
   const connect = async (): Promise<DeployedChain> => {
     chain = await startChain({ aws, dynamodb: dynamodb ?? '', certificate })

@@ -50,7 +50,8 @@ export const runTasks = async (workload: Workload): Promise<Timing> => {
   const counts = new Map([...topics, ...topology.partitionCounts(applicationId, new Map(topics))])
   const specs = [...counts].map(([topic, partitions]) => ({ topic, partitions, config: {} }))
   await kafka.admin.create(specs, farFuture)
-  const ports = portsOver(kafka, createMemoryTable())
+  // the time of the first record, by which they are of today
+  const ports = { ...portsOver(kafka, createMemoryTable()), clock: { nowMs: () => workload.record(0).timestamp } }
   const tasks = topology.subTopologies.map((sub) => {
     const plan = planOf(topology, applicationId, sub)
     const [topic = ''] = plan.sources.keys()

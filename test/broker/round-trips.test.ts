@@ -1,4 +1,4 @@
-import { Serdes, StreamsBuilder } from 'millrace'
+import { type DeferredFlush, Serdes, StreamsBuilder } from 'millrace'
 import { type StreamsHandler, streamsHandler } from 'millrace/lambda'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createDynamoDb } from '../../src/adapters/dynamodb/dynamodb.ts'
@@ -62,12 +62,17 @@ describe.skipIf(dynamodb === null)('requests of a warm function', () => {
   })
 
   /** Counts by key what comes in on so many topics, and is warm: it has counted every key once. */
-  const warmApp = async (sourceCount: number): Promise<App> => {
+  const warmApp = async (sourceCount: number, flush?: DeferredFlush): Promise<App> => {
     const applicationId = unique('app')
     const sources = Array.from({ length: sourceCount }, (_, n) => `${applicationId}-in-${n}`)
     const builder = new StreamsBuilder()
     const texts = { keySerde: Serdes.string, valueSerde: Serdes.string }
-    builder.stream(sources, texts).groupByKey().count({ store: 'counts' }).toStream().to(`${applicationId}-out`)
+    builder
+      .stream(sources, texts)
+      .groupByKey()
+      .count({ store: { name: 'counts', ...(flush ? { flush } : {}) } })
+      .toStream()
+      .to(`${applicationId}-out`)
     const topology = builder.build()
     const internal = topology.internalTopics(applicationId).map(({ name, config }) => ({ topic: name, partitions: 1, config }))
     const inputs = sources.map((topic) => ({ topic, partitions: 1, config: {} }))
@@ -115,6 +120,12 @@ describe.skipIf(dynamodb === null)('requests of a warm function', () => {
     const app = await warmApp(1)
     const event = await app.write(app.sources[0] ?? '')
     expect(roundTrips(await app.traced(event))).toEqual([['Fetch'], ...transaction, ['BatchExecuteStatement'], ['UpdateItem']])
+  })
+
+  it('are, where rows are flushed later, its input and the three of a transaction', async () => {
+    const app = await warmApp(1, { intervalMs: 600_000 })
+    for (const round of [1, 2, 3])
+      expect([round, roundTrips(await app.traced(await app.write(app.sources[0] ?? '')))]).toEqual([round, [['Fetch'], ...transaction]])
   })
 
   it('are, with several chunks, those of one transaction after the other; input is read meanwhile, rows and checkpoint are written once', async () => {

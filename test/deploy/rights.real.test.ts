@@ -32,7 +32,11 @@ const topology = (() => {
       (line, name) => `${line} ${name}`,
     )
     .groupBy((_key, line) => line, { ...strings, name: 'by-line' })
-  words.count({ store: 'counts' }).toStream().to(topic('counts'))
+  // of a store that may be read whole, a small one is never read row by row
+  words
+    .count({ store: { name: 'counts', resident: { bytesMax: 0 } } })
+    .toStream()
+    .to(topic('counts'))
   words.windowedBy(session({ inactivityGapMs: 60_000, graceMs: 0 })).count({ store: 'visits' })
   return builder.build()
 })()

@@ -5,7 +5,7 @@ const heldTask = 'src/runtime/held-task.ts'
 const apps = ['deferred'] as const
 const leaving: Patch = { file: heldTask, find: " && held.trigger.kind !== 'tick'", replace: '' }
 
-/** Of the rules for rows that are flushed later (protocol §7, A). */
+/** Of the rules for rows that are flushed later (protocol §7, A), and for what a checkpoint tells of the sizes of stores. */
 export const flushMutants: readonly Mutant[] = [
   {
     rule: 'R21',
@@ -43,6 +43,20 @@ export const flushMutants: readonly Mutant[] = [
     without: 'what is not flushed is forgotten between two invocations of a warm task',
     apps,
     patches: [{ file: heldTask, find: 'unflushed: flush.rest', replace: 'unflushed: { ...flush.rest, rows: new Map() }' }],
+  },
+  {
+    rule: 'R11, sizes',
+    without: 'a store whose only rows came from the tail of the log is said to have none',
+    apps: ['deferred', 'counting'],
+    patches: [{ file: 'src/state/rows.ts', find: '    if (rows.length > 0) this.#everWritten = true\n', replace: '' }],
+  },
+  {
+    rule: 'R12, sizes',
+    without: 'stores are said to have no rows at every checkpoint',
+    apps: ['deferred', 'counting'],
+    patches: [
+      { file: 'src/runtime/store-sizes.ts', find: 'return { ...before, ...Object.fromEntries(own) }', replace: 'return own && {}' },
+    ],
   },
   {
     rule: 'R15, sweeper and deferred flushes',

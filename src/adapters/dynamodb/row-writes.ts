@@ -27,7 +27,8 @@ interface Write {
  * Writes rows over lower seqs by BatchExecuteStatement, 25 conditional statements a request. PartiQL has no upsert: a row
  * believed to exist gets an UPDATE, another one an INSERT, and a wrong belief is corrected by the other statement in the
  * next round. Measured on DynamoDB Local, 1,000 rows of 100 bytes, client CPU and requests: 80-105 us a row and 40
- * requests, where one UpdateItem each takes 835-960 us and 1,000; a round of wrong beliefs costs as much again.
+ * requests, where one UpdateItem each takes 835-960 us and 1,000; a round of wrong beliefs costs as much again. TransactWriteItems takes
+ * 40 us and 10 requests, but twice the write units, which cost more than that time (`npm run bench -- state-cost`).
  * The role needs dynamodb:PartiQLInsert and dynamodb:PartiQLUpdate.
  */
 export async function writeRows(requests: Requests, known: KnownRows, rows: readonly StateRow[], deadlineMs: number): Promise<void> {

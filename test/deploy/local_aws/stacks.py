@@ -12,15 +12,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.cloudformation import parsing
-from moto.cloudformation.models import CloudFormationBackend, Event, Stack
+from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Event, Stack
 from moto.cloudtrail.responses import CloudTrailResponse
+from moto.core.exceptions import ServiceException
 
 
 def install() -> None:
     Stack.create_resources = create
     Stack.update = update
+    Stack.stack_parameters = property(given_parameters)
     CloudFormationBackend.delete_stack = delete
     CloudFormationBackend.execute_change_set = execute_change_set
+    CloudFormationBackend.delete_change_set = delete_change_set
+    CloudFormationBackend.describe_change_set = describe_change_set
     CloudFormationBackend._resolve_update_parameters = parameters_of
     # After a failure the CDK looks there for more about it.
     CloudTrailResponse.lookup_events = lambda response: json.dumps({"Events": []})
@@ -89,6 +93,33 @@ def execute_change_set(backend: CloudFormationBackend, change_set_name: str, sta
     else:
         stack.update(change_set.template, parameters=change_set.parameters, tags=change_set.tags)
     change_set.execution_status = "EXECUTE_COMPLETE"
+
+
+def delete_change_set(backend: CloudFormationBackend, change_set_name: str) -> None:
+    """The CDK asks for it before it makes one of this name. One that is not there is deleted; moto answers that with an HTTP 500."""
+    sets = backend.change_sets
+    for change_set_id in [it for it, known in sets.items() if change_set_name in (it, known.change_set_name)]:
+        del sets[change_set_id]
+
+
+def describe_change_set(backend: CloudFormationBackend, change_set_name: str) -> ChangeSet:
+    for change_set_id, known in reversed(backend.change_sets.items()):
+        if change_set_name in (change_set_id, known.change_set_name):
+            return known
+    raise ChangeSetNotFound
+
+
+class ChangeSetNotFound(ServiceException):
+    """The CDK waits for it; moto says that a stack does not exist."""
+
+    code = "ChangeSetNotFound"
+    message = "There is no change set of this name"
+
+
+def given_parameters(stack: Stack) -> dict[str, Any]:
+    """As they were given: moto tells what they stand for, which a change set would then give for the name of an SSM parameter."""
+    defaults = {name: text.get("Default") for name, text in stack.template_dict.get("Parameters", {}).items()}
+    return {**defaults, **stack.parameters}
 
 
 def parameters_of(backend: CloudFormationBackend, instance: Any, incoming_params: list[dict[str, Any]]) -> dict[str, str]:

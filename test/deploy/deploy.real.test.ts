@@ -68,7 +68,7 @@ const lifeOfAStack = () => {
 
   const cdk = (version: VersionName = 'first'): Cdk =>
     cdkIn(folder, aws.environment, { version, brokers: kafka.clientsAddresses.join(), secret })
-  const deploy = (version: VersionName): Promise<CdkRun> => cdk(version).run('deploy', '--method', 'direct', '--require-approval', 'never')
+  const deploy = (version: VersionName): Promise<CdkRun> => cdk(version).run('deploy', '--require-approval', 'never')
   const connect = async (): Promise<DeployedChain> => {
     chain = await startChain({ aws, dynamodb: dynamodb ?? '', certificate })
     return chain
@@ -130,6 +130,19 @@ const lifeOfAStack = () => {
     await admin.disconnect()
   }
 
+  /** How often each task has said that a second has passed. */
+  const secondsOf = async (): Promise<Record<string, number>> => {
+    const found: Record<string, number> = {}
+    for (const partition of [0, 1]) {
+      const [bounds] = await user.reader.bounds([{ topic: 'seconds', partition }], soon())
+      for (const { key } of await readTo(user.reader, { topic: 'seconds', partition }, bounds?.highWatermark ?? 0)) {
+        const task = textOf(key) ?? ''
+        found[task] = (found[task] ?? 0) + 1
+      }
+    }
+    return Object.fromEntries(Object.entries(found).sort())
+  }
+
   /** All that was written to a topic, by word, in its order. */
   const outputsOf = async (topic: string): Promise<Record<string, readonly number[]>> => {
     const found: Record<string, readonly number[]> = {}
@@ -157,14 +170,14 @@ const lifeOfAStack = () => {
     const { status, output } = await deploy('first')
     const { stacks, found } = await aws.inventory()
     expect({ status, state: stacks.Words?.status, found }).toEqual({ status: 1, state: 'ROLLBACK_COMPLETE', found: before.found })
-    const what = 'The application "words" uses topics that do not exist: lines, word-counts, word-letters.'
+    const what = 'The application "words" uses topics that do not exist: lines, seconds, word-counts, word-letters.'
     const message = `${notInPlace} ${what} Create the topic, or correct its name in the topology.`
     expect(oneLine(output)).toContain(message)
     expect(await user.admin.list('words-', soon())).toEqual([])
   })
 
   test('has all resources of its template, and no other', minutes(3), async () => {
-    const topics = ['lines', 'more-lines', 'word-counts', 'word-letters'].map((topic) => ({ topic, partitions: 2, config: {} }))
+    const topics = ['lines', 'more-lines', 'seconds', 'word-counts', 'word-letters'].map((topic) => ({ topic, partitions: 2, config: {} }))
     await user.admin.create(topics, soon())
     expect(await deploy('first')).toMatchObject({ status: 0 })
     const inventory = await aws.inventory()
@@ -181,10 +194,28 @@ const lifeOfAStack = () => {
   })
 
   test('counts words from its topics to its topics, with nothing set but what is deployed', minutes(2), async () => {
-    const { tick } = await connect()
+    await connect()
     await count('first', ['To be, or not to be', 'that is the question', 'to be'])
     await count('first', ['to sleep no more'])
-    expect(new Set(Object.values(await tick()).map(({ payload }) => payload))).toEqual(new Set(['{"batchItemFailures":[]}']))
+  })
+
+  test('does what is due by the clock at a tick, with no input', minutes(2), async () => {
+    const before = await secondsOf()
+    const later = async () => {
+      const answers = Object.values((await chain?.tick()) ?? {}).map(({ payload }) => payload)
+      expect(new Set(answers)).toEqual(new Set(['{"batchItemFailures":[]}']))
+      const now = await secondsOf()
+      return ['0_0', '0_1'].filter((task) => (now[task] ?? 0) > (before[task] ?? 0))
+    }
+    await expect.poll(later, { timeout: 60_000 }).toEqual(['0_0', '0_1'])
+  })
+
+  test('answers with what it has counted', minutes(2), async () => {
+    for (const [word, value] of Object.entries(counts)) {
+      const answer = { store: 'counts', key: word, value, timestamp: expect.any(String), seq: expect.any(Number) }
+      expect(await chain?.ask(`/stores/counts/${word}`)).toEqual({ status: 200, answer })
+    }
+    expect(await chain?.ask('/stores/counts/nymph')).toEqual({ status: 404, answer: expect.objectContaining({ key: 'nymph' }) })
   })
 
   test('goes on with its counts when the code changes', minutes(3), async () => {
@@ -229,6 +260,25 @@ const lifeOfAStack = () => {
     await update('added-source')
     await count('added-source', ['there is the rub'], 'more-lines')
     await count('added-source', ['the rub'])
+  })
+
+  test('leaves everything as it is where nothing changes', minutes(3), async () => {
+    const resources = async () => {
+      const { stacks, found } = await aws.inventory()
+      return { stacks, found }
+    }
+    const [before, invoked] = [await resources(), aws.invocations.length]
+    const { status, output } = await deploy('added-source')
+    expect({ status, said: output.includes('Words (no changes)'), after: await resources() }).toEqual({
+      ...{ status: 0, said: true, after: before },
+    })
+    expect(aws.invocations.length).toBe(invoked)
+  })
+
+  test('refuses a source topic that is not there, and the old version goes on', minutes(3), async () => {
+    const what = 'The application "words" uses topics that do not exist: no-lines.'
+    expect(await refused('missing-source')).toBe(`${notInPlace} ${what} Create the topic, or correct its name in the topology.`)
+    await count('added-source', ['ay there is the rub'])
   })
 
   test('refuses another name of a sub-topology, and the old version goes on', minutes(3), async () => {

@@ -31,12 +31,16 @@ export interface DeployedChain {
   readonly table: TableBackend
   /** Resolves when everything in the source topics was processed. */
   drained(): Promise<void>
+  /** GET of a path at the function URL, for somebody who may call it: status and what it answers. */
+  ask(path: string): Promise<{ readonly status: number; readonly answer: unknown }>
   /** Each schedule's input to its target; what they answer, by schedule. */
   tick(): Promise<Readonly<Record<string, InvokeReply>>>
   stop(): Promise<void>
 }
 
 const soon = () => Date.now() + 30_000
+/** Its physical id is the function behind it. */
+const urlType = 'AWS::Lambda::Url'
 
 /** Reads mappings, schedules, functions and the table from the account, and nothing from the code that has deployed them. */
 export async function startChain({ aws, dynamodb, certificate }: ChainOptions): Promise<DeployedChain> {
@@ -70,6 +74,14 @@ export async function startChain({ aws, dynamodb, certificate }: ChainOptions): 
     async drained() {
       do for (const mapping of mappings) await mapping.idle()
       while ((await unfinishedTasks({ kafka, table, sources, partitionsOf })).length > 0)
+    },
+    async ask(path) {
+      const { stacks } = await aws.inventory()
+      const [asked] = Object.values(stacks).flatMap(({ resources }) => Object.values(resources).filter(([type]) => type === urlType))
+      const event = { rawPath: path, rawQueryString: '', requestContext: { http: { method: 'GET' } } }
+      const { payload } = await invoke(asked?.[1] ?? raise('no function URL was deployed'), JSON.stringify(event))
+      const { statusCode, body }: { readonly statusCode: number; readonly body: string } = JSON.parse(payload)
+      return { status: statusCode, answer: JSON.parse(body) }
     },
     async tick() {
       const { schedules } = await aws.inventory()

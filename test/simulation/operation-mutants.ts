@@ -5,6 +5,8 @@ const logSync = 'src/runtime/log-sync.ts'
 const snapshot = 'src/runtime/snapshot.ts'
 
 /** Of resets and deployments. */
+const anyGeneration = { file: logSync, find: '    if (stamp.gen !== commit.gen) continue\n', replace: '' }
+
 export const operationMutants: readonly Mutant[] = [
   {
     rule: 'R31, fence',
@@ -52,7 +54,13 @@ export const operationMutants: readonly Mutant[] = [
   {
     rule: 'R37',
     without: 'rows of older generations in the log are taken for state',
-    patches: [{ file: logSync, find: '    if (stamp.gen !== commit.gen) continue\n', replace: '' }],
+    patches: [anyGeneration],
+    coveredBy: 'a rebuild begins where the generation does: the commit record of the reset tells where (logStarts)',
+  },
+  {
+    rule: 'R37, and rebuilds from the start',
+    without: 'as R37, and a rebuild reads what was there before the generation',
+    patches: [anyGeneration, { file: logSync, find: 'rebuilt ? (commit.logStarts?.[topic] ?? 0)', replace: 'rebuilt ? 0' }],
   },
   {
     rule: 'Reset, paused',

@@ -62,6 +62,22 @@ const unsettledQueries = (random: Random): Partial<Profile> => ({
   stepMs: 1,
 })
 
+/** Resets whose runs die while what they sent is on its way, and the run after it stands still when it has looked. */
+const lateResets = (random: Random): Partial<Profile> => ({
+  policy: 'sticky',
+  callFaults: ['crash, request late', 'freeze after'],
+  at: { 'crash, request late': ['commit'], 'freeze after': ['bounds', 'fetch'] },
+  events: ['duplicate'],
+  perCall: random.pick([0.1, 0.2]),
+  perStep: 0.03,
+  faultsMax: 24,
+  lateRequests: random.pick([0.03, 0.1, 0.3]),
+  thaw: random.pick([0.02, 0.05]),
+  invocationMs: 900_000,
+  stepMs: 1,
+  operations: ['reset', 'reset'],
+})
+
 /** What goes wrong together: seeds without a theme try everything, those with one try hard. */
 const themes: readonly ((random: Random) => Partial<Profile>)[] = [
   () => ({}),
@@ -133,21 +149,9 @@ const themes: readonly ((random: Random) => Partial<Profile>)[] = [
     stepMs: 1,
     operations: ['reset', 'reset'],
   }),
-  // the same, and the run after it stands still when it has looked
-  (random) => ({
-    policy: 'sticky',
-    callFaults: ['crash, request late', 'freeze after'],
-    at: { 'crash, request late': ['commit'], 'freeze after': ['bounds', 'fetch'] },
-    events: ['duplicate'],
-    perCall: random.pick([0.1, 0.2]),
-    perStep: 0.03,
-    faultsMax: 24,
-    lateRequests: random.pick([0.03, 0.1, 0.3]),
-    thaw: random.pick([0.02, 0.05]),
-    invocationMs: 900_000,
-    stepMs: 1,
-    operations: ['reset', 'reset'],
-  }),
+  // each of the two things is rare
+  lateResets,
+  lateResets,
   // brokers that stood still tell old ends of logs whose owners died
   () => ({
     callFaults: ['stale', 'crash before'],

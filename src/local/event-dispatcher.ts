@@ -1,16 +1,16 @@
-import { messageOf } from '../errors.ts'
 import type { Batch, BatchPart } from './event-batch.ts'
 import { type DeliveryConfig, deliver, drop } from './event-delivery.ts'
 import type { EventSourceMappingConfig } from './event-source-mapping.ts'
 import { type Lane, take, takeDoorbell, waitingIn } from './lane.ts'
 import type { Lifetime } from './lifetime.ts'
+import { createOffsetCommits } from './offset-commits.ts'
 
 export interface Dispatcher {
   /** Sends batches as long as one is due and an invocation is free. */
   pump(): void
-  /** Batches with the function. */
-  running(): number
-  /** Resolves when no batch is with the function any more; to be called after the lifetime is over. */
+  /** No batch is with the function, and what was delivered is committed. */
+  idle(): boolean
+  /** Resolves when no batch is with the function any more, and all is committed; to be called after the lifetime is over. */
   stop(): Promise<void>
 }
 
@@ -22,7 +22,6 @@ interface Shipment {
 }
 
 const envelopeBytes = 1024
-const commitTimeoutMs = 30_000
 
 /** Decides when a batch is due, forms it, and commits what was delivered. `onSettled` runs after each batch. */
 export function createDispatcher(
@@ -42,6 +41,11 @@ export function createDispatcher(
     doorbells = false,
   } = config
   const delivery = deliveryOf(config, lifetime)
+  const commits = createOffsetCommits(admin, groupId, {
+    settled: onSettled,
+    failure: (offsets, detail) =>
+      delivery.onEvent({ kind: 'problem', records: 0, partitions: offsets.map(({ partition }) => partition), detail }),
+  })
   const inFlight = new Set<Promise<void>>()
   let windowBeganMs = 0
   let timer: NodeJS.Timeout | undefined
@@ -106,21 +110,17 @@ export function createDispatcher(
     else if (!(await deliver(delivery, batch))) return
     const offsets = batch.map(({ partition, records }) => ({ topic, partition, offset: (records.at(-1)?.offset ?? 0) + 1 }))
     for (const [i, lane] of lanes.entries()) lane.position = offsets[i]?.offset ?? lane.position
-    try {
-      if (!config.faults?.loseCommit?.()) await admin.commitGroupOffsets(groupId, offsets, Date.now() + commitTimeoutMs)
-    } catch (error) {
-      // The next commit covers it; a restart before that delivers again, as with the service.
-      delivery.onEvent({ kind: 'problem', records: 0, partitions: offsets.map(({ partition }) => partition), detail: messageOf(error) })
-    }
+    if (!config.faults?.loseCommit?.()) commits.add(offsets)
     for (const lane of lanes) lane.busy = false
   }
 
   return {
     pump,
-    running: () => inFlight.size,
+    idle: () => inFlight.size === 0 && commits.done,
     async stop() {
       clearTimeout(timer)
       await Promise.all(inFlight)
+      await commits.settled()
     },
   }
 }

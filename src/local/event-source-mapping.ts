@@ -76,7 +76,7 @@ export function createEventSourceMapping(config: EventSourceMappingConfig): Even
     dispatcher.pump()
     changed.fire()
   })
-  const quiet = () => dispatcher.running() === 0 && lanes.every((lane) => waitingIn(lane) === 0)
+  const quiet = () => dispatcher.idle() && lanes.every((lane) => waitingIn(lane) === 0)
 
   return {
     async start() {

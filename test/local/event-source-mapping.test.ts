@@ -168,6 +168,24 @@ describe('a position', () => {
     expect([commits, await committed()]).toEqual([[], [2, 1]])
   })
 
+  it('does not keep the next batch waiting for its commit, but the end of the mapping', async () => {
+    const answer = Promise.withResolvers<void>()
+    const { events, map, kafka, committed } = await scene([records(2)], { batchSize: 1 })
+    const slow = {
+      ...kafka.admin,
+      commitGroupOffsets: (...args: Parameters<typeof kafka.admin.commitGroupOffsets>) =>
+        answer.promise.then(() => kafka.admin.commitGroupOffsets(...args)),
+    }
+    const mapping = map({ admin: slow })
+    await mapping.start()
+    await expect.poll(() => deliveries(events)).toEqual(['0: r0', '0: r1'])
+    const stopped = mapping.stop()
+    expect(await committed()).toEqual([])
+    answer.resolve()
+    await stopped
+    expect(await committed()).toEqual([2])
+  })
+
   it('passes markers and aborted records, and stops at an open transaction', async () => {
     const { events, map, kafka } = await scene([[]])
     const session = async (name: string) => {

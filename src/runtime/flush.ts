@@ -63,7 +63,7 @@ const stagedAt = (request: FlushRequest, gen: number) => {
 }
 
 const addTo = (rows: Unflushed['rows'], row: StateRow): void => {
-  const id = keyId(row.key)
+  const { id = keyId(row.key) } = row
   const own = rows.get(row.store)
   if (own) own.set(id, row)
   else rows.set(row.store, new Map([[id, row]]))

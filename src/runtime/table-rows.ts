@@ -1,3 +1,5 @@
+import { noHeaders } from '../processor/record.ts'
+import { keyId } from '../serde/serde.ts'
 import { type StateRow, type TableBackend, type TaskId, tableBytes } from '../state/backend.ts'
 import type { Row, RowReader } from '../state/rows.ts'
 
@@ -51,6 +53,8 @@ const expiryOf = (
 export const expiresAfterMs = (retentionMs: number | undefined): number | undefined =>
   retentionMs === undefined || !Number.isFinite(retentionMs) ? undefined : retentionMs + dayMs
 
+type Written = { -readonly [field in keyof StateRow]: StateRow[field] }
+
 /** Rows as the table takes them, stamped with the transaction that committed them. `retentionMs` is the store's. */
 export const stateRowsOf = (
   rows: readonly Row[],
@@ -62,12 +66,13 @@ export const stateRowsOf = (
     readonly retentionMs?: number | undefined
   },
 ): readonly StateRow[] => {
-  const { nowMs, retentionMs, ...where } = at
+  const { subTopology, partition, gen, store, seq } = at
   return rows.map((row) => {
-    const { key, value, timestamp, headers } = row
-    const expiresAtSeconds = expiryOf(row, { nowMs, retentionMs })
-    const written =
-      headers === undefined || headers.length === 0 ? { ...where, key, value, timestamp } : { ...where, key, value, timestamp, headers }
-    return expiresAtSeconds === undefined ? written : { ...written, expiresAtSeconds }
+    const { key, id = keyId(key), value, timestamp, headers = noHeaders } = row
+    const expiresAtSeconds = expiryOf(row, at)
+    const written: Written = { subTopology, partition, gen, store, key, id, value, timestamp, seq }
+    if (headers.length > 0) written.headers = headers
+    if (expiresAtSeconds !== undefined) written.expiresAtSeconds = expiresAtSeconds
+    return written
   })
 }

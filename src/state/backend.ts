@@ -134,6 +134,8 @@ export interface StateKey extends TaskId {
   readonly gen: number
   readonly store: string
   readonly key: Uint8Array
+  /** The {@link keyId} of the key, where it is known. */
+  readonly id?: string
 }
 
 export interface StateRow extends StateKey {

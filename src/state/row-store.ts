@@ -237,27 +237,22 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   }
 
   #write(id: string, value: Held<V> | null, context: RecordContext | undefined): void {
-    const key = bytesOfId(id)
-    this.rows.put(
-      id,
-      value === null
-        ? this.#tombstone(key, context)
-        : {
-            key,
-            value: this.#serialize('value', this.#options.valueSerde, value.value),
-            timestamp: value.timestamp,
-            ...this.#headersOf(value, context),
-          },
-    )
+    this.rows.put(id, value === null ? this.#tombstone(id, context) : this.#row(id, value, context))
   }
 
-  #headersOf({ headers }: Held<V>, context: RecordContext | undefined): { readonly headers?: Headers } {
-    if (headers !== undefined) return { headers }
-    return this.#options.logsHeaders && context && context.headers.length > 0 ? { headers: context.headers } : {}
+  #row(id: string, held: Held<V>, context: RecordContext | undefined): Row {
+    const { value, timestamp, headers = this.#loggedHeaders(context) } = held
+    const bytes = this.#serialize('value', this.#options.valueSerde, value)
+    const row = { key: bytesOfId(id), id, value: bytes, timestamp }
+    return headers === undefined ? row : { ...row, headers }
   }
 
-  #tombstone(key: Uint8Array, context: RecordContext | undefined): Row {
-    const deleted = { key, value: null, timestamp: context?.timestamp ?? 0 }
+  #loggedHeaders(context: RecordContext | undefined): Headers | undefined {
+    return this.#options.logsHeaders && context && context.headers.length > 0 ? context.headers : undefined
+  }
+
+  #tombstone(id: string, context: RecordContext | undefined): Row {
+    const deleted = { key: bytesOfId(id), id, value: null, timestamp: context?.timestamp ?? 0 }
     const { logsHeaders, holdsHeaders } = this.#options
     return (logsHeaders || holdsHeaders) && context ? { ...deleted, headers: context.headers } : deleted
   }

@@ -8,6 +8,8 @@ import { SortedIds } from './sorted-ids.ts'
 /** A row of a store as bytes. `value` null: deleted, or known not to exist. */
 export interface Row {
   readonly key: Uint8Array
+  /** The {@link keyId} of the key, where whoever wrote the row had it. */
+  readonly id?: string
   readonly value: Uint8Array | null
   readonly timestamp: number
   readonly headers?: Headers

@@ -153,7 +153,7 @@ function createRows(now: (() => number) | undefined) {
 
   function put(row: StateRow): void {
     const space = spaceOf(row)
-    const key = latin1(row.key)
+    const { id: key = latin1(row.key) } = row
     const known = space.rows.get(key)
     const current = isThere(known) ? known : undefined
     if (current && current.seq >= row.seq) return
@@ -165,7 +165,7 @@ function createRows(now: (() => number) | undefined) {
   }
 
   const get = (key: StateKey): StateRow | undefined => {
-    const row = spaceOf(key).rows.get(latin1(key.key))
+    const row = spaceOf(key).rows.get(key.id ?? latin1(key.key))
     return isThere(row) ? row : undefined
   }
 

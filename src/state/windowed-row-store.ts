@@ -38,6 +38,8 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
   /** Of all windows, those that are only cached too. */
   #newest: number
   #removing = false
+  #lastKey: StoredWindow<K> | undefined
+  #lastId = ''
 
   constructor(options: WindowedRowStoreOptions<K, V>) {
     super(options)
@@ -63,6 +65,15 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
   #isOver(window: Window): boolean {
     const { timeOf, retentionMs } = this.#options
     return timeOf(window) <= this.#latest - retentionMs
+  }
+
+  /** A window that is looked up is written right after: its id is made once. */
+  override idOf(key: StoredWindow<K>): string {
+    if (key !== this.#lastKey) {
+      this.#lastId = super.idOf(key)
+      this.#lastKey = key
+    }
+    return this.#lastId
   }
 
   override put(key: StoredWindow<K>, value: Held<V> | null): void {

@@ -2,13 +2,33 @@ import { StreamsError } from '../../errors.ts'
 import type { Appended, FetchedPartition, FetchedRecord, FetchRequest } from '../../runtime/ports.ts'
 import { type RecordBlock, recordsOf } from '../../runtime/record-block.ts'
 
-/** As on a broker a fetch answers whole batches. */
-interface Batch {
+/** As on a broker a fetch answers whole batches; many are never read. */
+class Batch {
   readonly baseOffset: number
   readonly nextOffset: number
-  /** Emptied when its transaction aborts. */
-  records: readonly FetchedRecord[]
-  bytes: number
+  /** Undefined: its transaction was aborted. */
+  #block: RecordBlock | undefined
+  #records: readonly FetchedRecord[] | undefined
+
+  constructor(baseOffset: number, block: RecordBlock) {
+    this.baseOffset = baseOffset
+    this.nextOffset = baseOffset + block.count
+    this.#block = block
+  }
+
+  get bytes(): number {
+    return this.#block?.size ?? 0
+  }
+
+  get records(): readonly FetchedRecord[] {
+    this.#records ??= this.#block ? recordsOf([this.#block], this.baseOffset) : noRecords
+    return this.#records
+  }
+
+  empty(): void {
+    this.#block = undefined
+    this.#records = noRecords
+  }
 }
 
 interface AppendOptions {
@@ -40,17 +60,11 @@ export class PartitionLog {
   /** Appends at the end; with a transaction the records stay invisible, and hold the last stable offset, until it ends. */
   append(blocks: readonly RecordBlock[], { transaction }: AppendOptions = {}): Appended {
     const baseOffset = this.highWatermark
-    const batches: Batch[] = []
-    for (const block of blocks) {
-      const { highWatermark } = this
-      this.highWatermark += block.count
-      batches.push({
-        baseOffset: highWatermark,
-        nextOffset: this.highWatermark,
-        records: recordsOf([block], highWatermark),
-        bytes: block.size,
-      })
-    }
+    const batches = blocks.map((block) => {
+      const batch = new Batch(this.highWatermark, block)
+      this.highWatermark = batch.nextOffset
+      return batch
+    })
     for (const batch of batches) this.#batches.push(batch)
     if (transaction !== undefined) {
       const open = this.#open.get(transaction)
@@ -66,7 +80,7 @@ export class PartitionLog {
     const open = this.#open.get(transaction)
     if (open === undefined) return
     this.#open.delete(transaction)
-    if (!committed) for (const batch of open.batches) empty(batch)
+    if (!committed) for (const batch of open.batches) batch.empty()
     this.highWatermark += 1
     this.#advance()
   }
@@ -156,9 +170,4 @@ export class PartitionLog {
     }
     return low
   }
-}
-
-const empty = (batch: Batch): void => {
-  batch.records = noRecords
-  batch.bytes = 0
 }

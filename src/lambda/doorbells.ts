@@ -6,16 +6,20 @@ import type { KafkaEvent } from './kafka-event.ts'
 /** The payload of the schedule. */
 export interface TickEvent {
   readonly source: 'millrace.tick'
+  /** Of somebody who will not wait: every task gets its tick, which writes what waits for its flush, whether its item says that it needs one or not. */
+  readonly all?: boolean
 }
 
-export type Doorbell = { readonly kind: 'deliveries'; readonly tasks: ReadonlyMap<number, Trigger> } | { readonly kind: 'tick' }
+export type Doorbell =
+  | { readonly kind: 'deliveries'; readonly tasks: ReadonlyMap<number, Trigger> }
+  | { readonly kind: 'tick'; readonly all: boolean }
 
 /**
  * What an event asks for. Of a Kafka event only topics, partitions and offsets are used: records are read from the log, at
  * the committed position. Anything but a Kafka event or a tick is EVENT_INVALID.
  */
 export const doorbellOf = (event: unknown, plan: TaskPlan): Doorbell => {
-  if (isTick(event)) return { kind: 'tick' }
+  if (isTick(event)) return { kind: 'tick', all: event.all === true }
   if (isKafkaEvent(event))
     return { kind: 'deliveries', tasks: new Map(Object.values(event.records).flatMap((records) => targetOf(records, plan))) }
   throw new StreamsError('EVENT_INVALID', `This function takes events of a Kafka event source mapping and ticks, not ${shown(event)}`)

@@ -76,7 +76,10 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
       const deadlineMs = Date.now() + context.getRemainingTimeInMillis() - answerMs
       const { plan, ports, memories, globals, partitions } = await start()
       const doorbell = doorbellOf(event, plan)
-      const tasks = doorbell.kind === 'tick' ? await dueTicks(plan, ports, { partitions: await partitions(), deadlineMs }) : doorbell.tasks
+      const tasks =
+        doorbell.kind === 'tick'
+          ? await ticksOf(plan, ports, { partitions: await partitions(), all: doorbell.all, deadlineMs })
+          : doorbell.tasks
       const runOne = async (partition: number, trigger: Trigger): Promise<void> => {
         const memory = memories.get(partition) ?? createTaskMemory()
         memories.set(partition, memory)
@@ -147,18 +150,21 @@ const startRunning = async (topology: Topology, options: StreamsHandlerOptions, 
   }
 }
 
-/** The tasks that need a tick: somebody rang and nobody came, a lease ran out, or it is their turn for the regular look. */
-const dueTicks = async (
+/** All tasks, or those that need a tick: somebody rang and nobody came, rows wait for their flush, a lease ran out, or it is their turn for the regular look. */
+const ticksOf = async (
   plan: TaskPlan,
   { table, clock }: InvocationPorts,
-  { partitions, deadlineMs }: { readonly partitions: number; readonly deadlineMs: number },
+  { partitions, all, deadlineMs }: { readonly partitions: number; readonly all: boolean; readonly deadlineMs: number },
 ): Promise<ReadonlyMap<number, Trigger>> => {
   const due = new Map<number, Trigger>()
   await allOf(
     Array.from({ length: partitions }, (_, partition) => [partition, undefined] as const),
     async (partition) => {
-      const item = await table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs)
-      if (needsTick(item, { nowMs: clock.nowMs(), partition })) due.set(partition, { kind: 'tick' })
+      const isDue = async (): Promise<boolean> => {
+        const item = await table.readTask({ subTopology: plan.subTopology, partition }, deadlineMs)
+        return needsTick(item, { nowMs: clock.nowMs(), partition })
+      }
+      if (all || (await isDue())) due.set(partition, { kind: 'tick' })
     },
   )
   return due

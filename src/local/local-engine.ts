@@ -4,6 +4,7 @@ import type { CommittedChunk, InvocationOutcome } from '../runtime/invocation-re
 import { checkRenamed } from '../runtime/renamed.ts'
 import { topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
+import { flushOf } from '../topology/table-options.ts'
 import { checkTopicSettings, settingNames } from '../topology/topic-settings.ts'
 import type { Topology } from '../topology/topology.ts'
 import { createEventSourceMapping, type EventSourceMapping, type MappingPosition } from './event-source-mapping.ts'
@@ -104,6 +105,7 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
     await kafka.admin.create([...missing, ...internal, ...progress], soon())
   }
 
+  const waiting = functions.filter(({ sub }) => flushOf(sub.stores) !== undefined)
   let opened: Promise<void> | undefined
   const open = (): Promise<void> => {
     opened ??= table.ensure(soon()).then(createTopics)
@@ -174,11 +176,14 @@ export const createLocalEngine = (options: LocalEngineOptions): LocalEngine => {
     },
     drained: async () => {
       const drain = async (): Promise<void> => {
-        do {
+        for (;;) {
           for (const { mapping } of mappings) await mapping.idle()
           // work that was promised to a task of another process shows only in the table
           await new Promise((resolve) => setTimeout(resolve, 20))
-        } while (!over && !(await caughtUp()))
+          if (over || (await caughtUp())) return
+          // what waits for its flush is processed, and behind the checkpoint
+          await Promise.all(waiting.map((fn) => fn.invoke({ source: 'millrace.tick', all: true })))
+        }
       }
       await Promise.race([drain(), failure.promise])
     },

@@ -81,7 +81,10 @@ export interface Checkpoint {
   readonly sizes?: Readonly<Record<string, StoreSize>>
 }
 
-/** How much of a store is in the table, roughly: counted when rows are written, never below zero. */
+/**
+ * How much of a store is in the table, roughly: counted when rows are committed, exact once somebody has read all of them, never below
+ * zero. New rows that one process commits and another flushes are not counted: who takes the size for too small has read some megabytes in vain, once.
+ */
 export interface StoreSize {
   readonly rows: number
   readonly bytes: number

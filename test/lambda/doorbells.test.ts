@@ -43,6 +43,11 @@ describe('an event', () => {
     expect([rung(tick), rung({ source: 'millrace.tick', id: 'x' })]).toEqual(['tick', 'tick'])
   })
 
+  it('of somebody who will not wait is a tick for all', () => {
+    const ticks = [tick, { ...tick, all: true }, { ...tick, all: 'yes' }].map((event) => doorbellOf(event, plan))
+    expect(ticks).toEqual([false, true, false].map((all) => ({ kind: 'tick', all })))
+  })
+
   it.each([
     ['null', null, 'null'],
     ['a text', 'hello', '"hello"'],

@@ -154,6 +154,12 @@ describe('the handler', () => {
     expect([found.includes(`w${rung}=1`), found.includes(`w${quiet}=1`)]).toEqual([true, false])
   })
 
+  it('answers a tick for all for every task', async () => {
+    const { invoke, totals } = await deployed(30)
+    await invoke({ ...tick, all: true })
+    expect((await totals()).length).toBe(30)
+  })
+
   it('keeps its tasks between two events, so that the second reads no rows', async () => {
     const { invoke, kafka, table, totals } = await deployed(1)
     await invoke(everyPartition(1))

@@ -44,3 +44,26 @@ it('starts over an internal topic whose settings are others and lose nothing, an
     topics: ['app-counts-changelog', 'app-in-commits', 'in', 'in-local-input'],
   })
 })
+
+it('is drained once the table has what waited for its flush', { timeout: 20_000 }, async () => {
+  const builder = new StreamsBuilder()
+  builder
+    .stream('in', strings)
+    .groupByKey(strings)
+    .count({ store: { name: 'counts', flush: { intervalMs: 600_000 } } })
+  const [kafka, table] = [createMemoryKafka(), createMemoryTable()]
+  const engine = createLocalEngine({ topology: builder.build(), applicationId: 'app', partitions: 2, adapters: { kafka, table } })
+  await engine.open()
+  for (const partition of [0, 1])
+    kafka.produce([{ topic: 'in', partition, records: [{ key: Buffer.from('a'), value: Buffer.from('x'), timestamp: 1, headers: [] }] }])
+  await engine.start()
+  await engine.drained()
+  await engine.stop()
+  const rows = []
+  for (const partition of [0, 1])
+    for await (const page of table.query({ subTopology: 'in', partition, gen: 0, store: 'counts' }, soon())) rows.push(...page)
+  expect(rows.map(({ partition, value }) => [partition, value && Serdes.long.deserialize(value, '')])).toEqual([
+    [0, 1],
+    [1, 1],
+  ])
+})

@@ -62,8 +62,10 @@ export type Stamp = (topic: string) => ((headers: Headers) => Headers) | undefin
 interface TopicOutputs {
   readonly stamp: ((headers: Headers) => Headers) | undefined
   /** By partition; of those that got nothing there are holes. */
-  readonly batches: PackedBatch[]
+  readonly batches: (PackedBatch | undefined)[]
 }
+
+const noBatches: readonly PartitionBatch[] = Object.freeze([])
 
 /** Collects the outputs of one transaction by topic and partition. */
 export class Outputs {
@@ -97,11 +99,12 @@ export class Outputs {
 
   /** What was added; what comes next is of the next transaction, with a stamp of its own. */
   take(next: Stamp): readonly PartitionBatch[] {
-    // holes are passed over
-    const batches = [...this.#topics.values()].flatMap((of) => of.batches.filter(() => true))
-    this.#topics = new Map()
     this.#stamp = next
-    return batches
+    if (this.#topics.size === 0) return noBatches
+    const taken: PartitionBatch[] = []
+    for (const { batches } of this.#topics.values()) for (const batch of batches) if (batch) taken.push(batch)
+    this.#topics = new Map()
+    return taken
   }
 
   #begin(topic: string): TopicOutputs {

@@ -83,8 +83,8 @@ const wrongType = (expected: string, value: unknown): StreamsError => {
 const wrongSize = (expected: string, size: string, value: Uint8Array): StreamsError =>
   new StreamsError('SERDE_FAILED', `A ${expected} takes ${size}, got ${value.length} bytes`)
 
-const parseJson = (value: Uint8Array): unknown => {
-  const text = toBuffer(value).toString('utf8')
+const parseJson = (bytes: Buffer, from: number, to: number): unknown => {
+  const text = bytes.toString('utf8', from, to)
   try {
     return JSON.parse(text)
   } catch (cause) {
@@ -92,10 +92,10 @@ const parseJson = (value: Uint8Array): unknown => {
   }
 }
 
-const writeJson = (value: unknown): Buffer => {
+const jsonText = (value: unknown): string => {
   const text = JSON.stringify(value)
   if (text === undefined) throw wrongType('json', value)
-  return Buffer.from(text, 'utf8')
+  return text
 }
 
 /**
@@ -105,8 +105,14 @@ const writeJson = (value: unknown): Buffer => {
 function json<T = never>(): Serde<T>
 function json<S extends StandardSchemaV1>(schema: S): Serde<StandardSchemaV1.InferOutput<S>>
 function json(schema?: StandardSchemaV1): Serde<unknown> {
-  if (!schema) return Object.freeze({ name: 'json', serialize: writeJson, deserialize: parseJson })
-  return Object.freeze({ name: 'json', serialize: writeJson, deserialize: (value: Uint8Array) => checkBySchema(schema, parseJson(value)) })
+  const checked = schema ? (parsed: unknown) => checkBySchema(schema, parsed) : (parsed: unknown) => parsed
+  return Object.freeze({
+    name: 'json',
+    serialize: (value: unknown) => Buffer.from(jsonText(value), 'utf8'),
+    serializeInto: (value: unknown, out: Buffer, at: number) => writeText(jsonText(value), out, at),
+    deserialize: (bytes: Uint8Array) => checked(parseJson(toBuffer(bytes), 0, bytes.length)),
+    deserializeFrom: (bytes: Buffer, from: number, to: number) => checked(parseJson(bytes, from, to)),
+  })
 }
 
 const checkBySchema = (schema: StandardSchemaV1, parsed: unknown): unknown => {

@@ -37,10 +37,10 @@ const isText = (text: string, bytes: Uint8Array, from: number): boolean => {
 
 const shortMax = 64
 
-/** Writes text as UTF-8 to `out` from `at` on and answers where it ends; -1 where it may not fit. */
+/** Writes text as UTF-8 to `out` from `at` on and answers where it ends; -1 where it does not fit. */
 export const writeText = (text: string, out: Buffer, at: number): number => {
   const { length } = text
-  if (at + 3 * length > out.length) return -1
+  if (at + 3 * length > out.length && at + Buffer.byteLength(text) > out.length) return -1
   if (length > shortMax) return at + out.write(text, at)
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i)

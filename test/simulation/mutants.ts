@@ -339,7 +339,6 @@ export const mutants: readonly Mutant[] = [
     rule: 'R28',
     without: 'the next chunk goes on although the last one was not committed',
     patches: [onwards],
-    coveredBy: 'a session is dead after its first rejection (ports.ts)',
   },
   {
     rule: 'R28, and sessions that live on',

@@ -122,12 +122,20 @@ const measure = async (parts: Parts, { topology: name, rate, windowMs, table }: 
       },
       { windowMs, batchSize: 10_000 },
     )
+    /** Resolves when the outputs of all that was written have come; says when the first record was due. */
+    const feed = async (ms: number): Promise<number> => {
+      const before = reader.seen.length
+      const { beganMs, total } = await produce(bootstrap, `${applicationId}-in`, { rate, ms })
+      const expected = before + total * outputsPerRecord[name]
+      for (const lateMs = Date.now() + drainMs; reader.seen.length < expected && Date.now() < lateMs; ) await sleep(20)
+      if (reader.seen.length !== expected) throw new Error(`${reader.seen.length} outputs came, not ${expected}`)
+      return beganMs
+    }
+    // the functions have started, and their code is warm, before anything counts
+    await feed(warmUpMs)
     const seconds = Math.min(secondsMax, Math.max(secondsMin, recordsWanted / rate))
-    const { beganMs, total } = await produce(bootstrap, `${applicationId}-in`, { rate, ms: warmUpMs + seconds * 1_000 })
-    const expected = total * outputsPerRecord[name]
-    for (const lateMs = Date.now() + drainMs; reader.seen.length < expected && Date.now() < lateMs; ) await sleep(20)
-    if (reader.seen.length !== expected) throw new Error(`${reader.seen.length} outputs came, not ${expected}`)
-    const during = { fromMs: beganMs + warmUpMs, toMs: beganMs + warmUpMs + seconds * 1_000 }
+    const fromMs = await feed(seconds * 1_000)
+    const during = { fromMs, toMs: fromMs + seconds * 1_000 }
     const measured = reader.seen.filter(({ timestamp }) => timestamp >= during.fromMs)
     const latenciesMs = measured.map(({ ms }) => ms)
     const inOrder = topology.subTopologies

@@ -1,17 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { createKafkaJs } from '../../src/adapters/kafkajs/kafkajs.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
 import { bytesOf, readTo, soon, textOf, unique } from '../adapters/kafka-harness.ts'
-import { certify } from '../broker/certify.ts'
-import { forClients, type RunningKafka, startKafka } from '../broker/kafka.ts'
-import { type Cdk, type CdkRun, cdkIn } from './cdk.ts'
+import type { Cdk, CdkRun } from './cdk.ts'
 import { type DeployedChain, startChain } from './deployed-chain.ts'
+import { type DeploymentScene, startDeploymentScene } from './deployment-scene.ts'
 import { type VersionName, versions } from './fixtures/versions.ts'
-import { type Inventory, type LocalAws, missingLocalAws, startLocalAws } from './local-aws.ts'
+import { type Inventory, type LocalAws, missingLocalAws } from './local-aws.ts'
 
 const dynamodb = inject('dynamodb')
 const missing = dynamodb === null ? undefined : missingLocalAws()
@@ -19,35 +14,16 @@ const minutes = (count: number) => ({ timeout: count * 60_000 })
 
 /** One stack from its first deployment to its end: each test goes on where the one before it has stopped. */
 const lifeOfAStack = () => {
-  let folder: string
-  let certificate: string
-  let kafka: RunningKafka
+  let scene: DeploymentScene
   let aws: LocalAws
-  let secret: string
   let user: KafkaPorts
   let chain: DeployedChain | undefined
   /** Of every word that was ever counted. */
   const counts: Record<string, number> = {}
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millrace-deploy-'))
-    const made = await certify(folder)
-    certificate = made.certificate
-    const authority = join(folder, 'authority.pem')
-    await writeFile(authority, certificate)
-    const login = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
-    ;[kafka, aws] = await Promise.all([
-      startKafka({
-        clients: { protocol: 'SASL_SSL' },
-        scramUsers: { miller: 'grain' },
-        settings: forClients({ ...made.settings, 'sasl.enabled.mechanisms': 'SCRAM-SHA-512', 'scram-sha-512.sasl.jaas.config': login }),
-      }),
-      startLocalAws({ AWS_ENDPOINT_URL_DYNAMODB: dynamodb ?? '', NODE_EXTRA_CA_CERTS: authority }),
-    ])
-    user = createKafkaJs({ brokers: kafka.bootstrap })
-    const SecretString = JSON.stringify({ username: 'miller', password: 'grain' })
-    const { ARN } = await aws.call('secretsmanager', 'secretsmanager.CreateSecret', { Name: 'kafka', SecretString })
-    secret = String(ARN)
+    scene = await startDeploymentScene(dynamodb ?? '')
+    ;({ aws, user } = scene)
   })
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() =>
@@ -61,16 +37,13 @@ const lifeOfAStack = () => {
   })
   afterAll(async () => {
     await chain?.stop()
-    await Promise.all([user?.txnLog.close(), user?.reader.close(), user?.admin.close()])
-    await Promise.all([kafka?.stop(), aws?.stop()])
-    await rm(folder, { recursive: true, force: true })
+    await scene?.stop()
   })
 
-  const cdk = (version: VersionName = 'first'): Cdk =>
-    cdkIn(folder, aws.environment, { version, brokers: kafka.clientsAddresses.join(), secret })
+  const cdk = (version: VersionName = 'first'): Cdk => scene.cdk(version)
   const deploy = (version: VersionName): Promise<CdkRun> => cdk(version).run('deploy', '--require-approval', 'never')
   const connect = async (): Promise<DeployedChain> => {
-    chain = await startChain({ aws, dynamodb: dynamodb ?? '', certificate })
+    chain = await startChain({ aws, dynamodb: dynamodb ?? '', certificate: scene.certificate })
     return chain
   }
 
@@ -125,7 +98,7 @@ const lifeOfAStack = () => {
 
   /** What a person does to topics. */
   const asUser = async (change: (admin: Admin) => Promise<unknown>): Promise<void> => {
-    const admin = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
+    const admin = new Kafka({ brokers: [...scene.kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
     await change(admin)
     await admin.disconnect()
   }

@@ -14,7 +14,7 @@ import type { InvokeReply } from '../../src/local/invoke-reply.ts'
 import type { KafkaPorts } from '../../src/runtime/ports.ts'
 import type { TableBackend } from '../../src/state/backend.ts'
 import { credentials, unfinishedTasks } from '../broker/deployed-app.ts'
-import type { LocalAws } from './local-aws.ts'
+import type { Inventory, LocalAws } from './local-aws.ts'
 import { region } from './local-aws.ts'
 
 export interface ChainOptions {
@@ -68,6 +68,7 @@ export async function startChain({ aws, dynamodb, certificate }: ChainOptions): 
       topic: topicOf(mapping),
     })),
   )
+  let asked: Promise<Inventory> | undefined
   return {
     kafka,
     table,
@@ -76,10 +77,11 @@ export async function startChain({ aws, dynamodb, certificate }: ChainOptions): 
       while ((await unfinishedTasks({ kafka, table, sources, partitionsOf })).length > 0)
     },
     async ask(path) {
-      const { stacks } = await aws.inventory()
-      const [asked] = Object.values(stacks).flatMap(({ resources }) => Object.values(resources).filter(([type]) => type === urlType))
+      asked ??= aws.inventory()
+      const { stacks } = await asked
+      const [url] = Object.values(stacks).flatMap(({ resources }) => Object.values(resources).filter(([type]) => type === urlType))
       const event = { rawPath: path, rawQueryString: '', requestContext: { http: { method: 'GET' } } }
-      const { payload } = await invoke(asked?.[1] ?? raise('no function URL was deployed'), JSON.stringify(event))
+      const { payload } = await invoke(url?.[1] ?? raise('no function URL was deployed'), JSON.stringify(event))
       const { statusCode, body }: { readonly statusCode: number; readonly body: string } = JSON.parse(payload)
       return { status: statusCode, answer: JSON.parse(body) }
     },

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
@@ -251,6 +251,17 @@ describe('the rights', () => {
   })
 })
 
+/** The bundles that the stack uploads: the folder may have those of earlier runs. */
+const bundles = (): readonly string[] => {
+  const assets = JSON.parse(readFileSync(join(folder, 'WordCount.assets.json'), 'utf8')) as {
+    files: Record<string, { source: { path: string } }>
+  }
+  const files = Object.values(assets.files).flatMap(({ source }) =>
+    source.path.startsWith('asset.') ? [join(folder, source.path, 'index.mjs')] : [],
+  )
+  return files.filter((file) => existsSync(file))
+}
+
 describe('what is deployed', () => {
   it('says what to do next', () => {
     const outputs = Object.values(template.toJSON().Outputs as Record<string, { Value: unknown }>).map(({ Value }) => JSON.stringify(Value))
@@ -259,21 +270,12 @@ describe('what is deployed', () => {
   })
 
   it('are bundles that Node can load', { timeout: 60_000 }, async () => {
-    const assets = JSON.parse(readFileSync(join(folder, 'WordCount.assets.json'), 'utf8')) as {
-      files: Record<string, { source: { path: string } }>
-    }
-    const bundles = Object.values(assets.files).flatMap(({ source }) =>
-      source.path.startsWith('asset.') ? [join(folder, source.path, 'index.mjs')] : [],
-    )
-    const handlers = await Promise.all(
-      bundles.filter((file) => existsSync(file)).map(async (file) => Object.keys((await import(/* @vite-ignore */ file)) as object)),
-    )
+    const handlers = await Promise.all(bundles().map(async (file) => Object.keys((await import(/* @vite-ignore */ file)) as object)))
     expect(handlers).toEqual([['handler'], ['handler', 'queries']])
   })
 
   it("are bundles that do not load Node's fetch at a cold start, as ES imports of its HTTP modules would", () => {
-    const bundles = readdirSync(folder).map((name) => join(folder, name, 'index.mjs'))
-    const texts = bundles.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8'))
+    const texts = bundles().map((file) => readFileSync(file, 'utf8'))
     expect(texts.filter((text) => /getBuiltinModule\("node:http"\)/.test(text))).not.toEqual([])
     expect(texts.flatMap((text) => text.match(/from"(node:)?https?"/g) ?? [])).toEqual([])
   })

@@ -60,6 +60,7 @@ class PackedBatch implements PartitionBatch {
 export type Stamp = (topic: string) => ((headers: Headers) => Headers) | undefined
 
 interface TopicOutputs {
+  readonly topic: string
   readonly stamp: ((headers: Headers) => Headers) | undefined
   /** By partition; of those that got nothing there are holes. */
   readonly batches: (PackedBatch | undefined)[]
@@ -74,6 +75,7 @@ export class Outputs {
   readonly value = new Slot()
   #stamp: Stamp
   #topics = new Map<string, TopicOutputs>()
+  #last: TopicOutputs | undefined
 
   constructor(stamp: Stamp) {
     this.#stamp = stamp
@@ -86,15 +88,14 @@ export class Outputs {
   }
 
   /** Takes key and value as they stand. */
-  add(topic: string, partition: number, record: Pick<LogRecord, 'timestamp' | 'headers'>): void {
-    const of = this.#topics.get(topic) ?? this.#begin(topic)
+  add(topic: string, partition: number, { timestamp, headers }: Pick<LogRecord, 'timestamp' | 'headers'>): void {
+    const of = this.#last?.topic === topic ? this.#last : this.#begin(topic)
     let batch = of.batches[partition]
     if (batch === undefined) {
       batch = new PackedBatch(topic, partition)
       of.batches[partition] = batch
     }
-    const { stamp } = of
-    batch.packed.append(this.key, this.value, stamp ? { timestamp: record.timestamp, headers: stamp(record.headers) } : record)
+    batch.packed.append(this.key, this.value, timestamp, of.stamp ? of.stamp(headers) : headers)
   }
 
   /** What was added; what comes next is of the next transaction, with a stamp of its own. */
@@ -104,12 +105,14 @@ export class Outputs {
     const taken: PartitionBatch[] = []
     for (const { batches } of this.#topics.values()) for (const batch of batches) if (batch) taken.push(batch)
     this.#topics = new Map()
+    this.#last = undefined
     return taken
   }
 
   #begin(topic: string): TopicOutputs {
-    const outputs = { stamp: this.#stamp(topic), batches: [] }
+    const outputs = this.#topics.get(topic) ?? { topic, stamp: this.#stamp(topic), batches: [] }
     this.#topics.set(topic, outputs)
+    this.#last = outputs
     return outputs
   }
 }

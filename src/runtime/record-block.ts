@@ -48,12 +48,12 @@ export class RecordBlock {
     return this.length - batchHeaderBytes
   }
 
-  append(key: Part, value: Part, { timestamp, headers }: Pick<LogRecord, 'timestamp' | 'headers'>): void {
+  /** The end of the record, its headers, comes as {@link headerPartOf} makes it. */
+  append(key: Part, value: Part, timestamp: number, tail: Part): void {
     if (this.count === 0) {
       this.baseTimestamp = timestamp
       this.maxTimestamp = timestamp
     } else if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
-    const tail = headerPartOf(headers)
     const timestampDelta = timestamp - this.baseTimestamp
     const length = 1 + varlongLength(timestampDelta) + varintLength(this.count) + partLength(key) + partLength(value) + tail.to
     this.#room(length + 5)
@@ -80,26 +80,30 @@ export class RecordBlock {
 export const blockBytesMax = 1_000_000
 
 /** Bytes that a record takes at most, whatever its deltas are. */
-const recordBytesMax = (key: Part, value: Part, headers: Headers): number => 30 + lengthOf(key) + lengthOf(value) + headerPartOf(headers).to
+const recordBytesMax = (key: Part, value: Part, tail: Part): number => 30 + lengthOf(key) + lengthOf(value) + tail.to
 
 /** Records of one partition in blocks of at most `bytesMax`; a record above it has a block of its own. */
 export class RecordBlocks {
   readonly blocks: RecordBlock[] = []
   readonly #bytesMax: number
+  #last: RecordBlock | undefined
   count = 0
 
   constructor(bytesMax = blockBytesMax) {
     this.#bytesMax = bytesMax
   }
 
-  append(key: Part, value: Part, record: Pick<LogRecord, 'timestamp' | 'headers'>): void {
-    let block = this.blocks.at(-1)
-    const most = recordBytesMax(key, value, record.headers)
+  /** Four arguments: it is called for every record, and an object for two of them would be one more each time. */
+  append(key: Part, value: Part, timestamp: number, headers: Headers): void {
+    const tail = headerPartOf(headers)
+    const most = recordBytesMax(key, value, tail)
+    let block = this.#last
     if (block === undefined || (block.count > 0 && block.size + most > this.#bytesMax)) {
       block = new RecordBlock(block === undefined ? Math.max(512, most) : block.size)
       this.blocks.push(block)
+      this.#last = block
     }
-    block.append(key, value, record)
+    block.append(key, value, timestamp, tail)
     this.count++
   }
 }
@@ -112,7 +116,7 @@ export const packRecords = (records: readonly LogRecord[], bytesMax?: number): r
   for (const record of records) {
     setPart(keyPart, record.key)
     setPart(valuePart, record.value)
-    packed.append(keyPart, valuePart, record)
+    packed.append(keyPart, valuePart, record.timestamp, record.headers)
   }
   return packed.blocks
 }

@@ -33,6 +33,8 @@ export interface TaskStore {
   flush(): Awaitable<void>
   /** Reads what it has for the keys of these ids, all at once. */
   prefetch(ids: readonly string[]): Promise<void>
+  /** Writes to its rows what it keeps as objects until the commit. */
+  readonly settle?: () => void
   /** What its changelog is told of, where that is not its rows. */
   readonly takeLog?: () => readonly Row[]
 }
@@ -81,7 +83,10 @@ export const sourceRowIn = (spec: StoreSpec, remembered: Readonly<Record<string,
 
 const notCached = { typed: undefined, flush: () => undefined }
 
-const open = (spec: StoreSpec, options: TaskStoreOptions): Pick<TaskStore, 'typed' | 'api' | 'flush' | 'takeLog'> & Partial<TaskStore> => {
+const open = (
+  spec: StoreSpec,
+  options: TaskStoreOptions,
+): Pick<TaskStore, 'typed' | 'api' | 'flush' | 'settle' | 'takeLog'> & Partial<TaskStore> => {
   const { holder, changelog, remembered, dropped } = options
   switch (spec.kind) {
     case 'key-value': {
@@ -103,8 +108,10 @@ const open = (spec: StoreSpec, options: TaskStoreOptions): Pick<TaskStore, 'type
       const contents: AnyContents = contentsOfSessions[spec.holds]
       return { typed: rows, flush: () => rows.flush(), api: new SessionRows({ rows, contents, holder, dropped }) }
     }
-    case 'suppression-buffer':
-      return { ...notCached, api: new SuppressedRows(rowStoreOptions(spec, options)) }
+    case 'suppression-buffer': {
+      const api = new SuppressedRows(rowStoreOptions(spec, options))
+      return { ...notCached, api, settle: () => api.settle() }
+    }
     case 'join-buffer':
       return { ...notCached, api: new JoinBufferRows({ ...rowStoreOptions(spec, options), graceMs: spec.graceMs, remembered }) }
     case 'versioned': {

@@ -182,6 +182,7 @@ export class Task {
           outputs: this.#outputs.take(this.#stamp()),
           changes: [...this.#stores.values()]
             .map((store): StoreChange => {
+              store.settle?.()
               const rows = store.rows.takeWritten()
               return store.takeLog ? { store: store.name, rows, log: store.takeLog() } : { store: store.name, rows }
             })

@@ -20,13 +20,13 @@ export interface SuppressionBufferOptions<K, V> {
 }
 
 /**
- * Kafka's `InMemoryTimeOrderedKeyValueChangeBuffer`: all of it is in memory while a task runs, and every change of it is written
- * through to its rows. A task that begins reads them all, once.
+ * Kafka's `InMemoryTimeOrderedKeyValueChangeBuffer`: all of it is in memory while a task runs, and what has changed is written to its rows
+ * at the commit. A task that begins reads them all, once.
  */
 export class SuppressedRows<K, V> implements SuppressionBuffer<K, V> {
   readonly name: string
   readonly #options: SuppressionBufferOptions<K, V>
-  #open: OpenSuppressionBuffer<K, V> | undefined
+  #open: LoadedBuffer<K, V> | undefined
 
   constructor(options: SuppressionBufferOptions<K, V>) {
     this.#options = options
@@ -35,6 +35,11 @@ export class SuppressedRows<K, V> implements SuppressionBuffer<K, V> {
 
   open(): Awaitable<OpenSuppressionBuffer<K, V>> {
     return this.#open ?? this.#load()
+  }
+
+  /** Writes what has changed to the rows: once per key and commit, as Kafka's buffer logs when it is flushed. */
+  settle(): void {
+    this.#open?.settle()
   }
 
   async #load(): Promise<OpenSuppressionBuffer<K, V>> {
@@ -62,6 +67,8 @@ class LoadedBuffer<K, V> implements OpenSuppressionBuffer<K, V> {
   readonly #byKey: Map<string, Waiting>
   /** A binary heap: a row leaves it only from the top, and its time never changes while it is there. */
   readonly #heap: Waiting[] = []
+  /** What has changed since the last commit, in the order of the last changes. */
+  readonly #changed = new Map<string, Waiting>()
   #bytes = 0
 
   constructor(options: SuppressionBufferOptions<K, V>, waiting: readonly Waiting[]) {
@@ -86,7 +93,7 @@ class LoadedBuffer<K, V> implements OpenSuppressionBuffer<K, V> {
   }
 
   put(timeMs: number, { key: recordKey, value: change, timestamp, headers }: Record<K, Change<V>>): void {
-    const { keySerde, changelog, holder, rows } = this.#options
+    const { keySerde, changelog, holder } = this.#options
     const bytes = this.#tried('write the key', () => keySerde.serialize(recordKey, changelog))
     const id = keyId(bytes)
     const { topic = '', partition = -1, offset = -1 } = holder.current ?? {}
@@ -102,7 +109,26 @@ class LoadedBuffer<K, V> implements OpenSuppressionBuffer<K, V> {
       this.#push(waiting)
     }
     this.#bytes += bufferedBytes(waiting.key, waiting.row)
-    rows.put(id, { key: waiting.key, value: writeBufferedRow(waiting.row), timestamp, headers: bufferedRowHeaders })
+    this.#change(waiting)
+  }
+
+  #change(waiting: Waiting): void {
+    this.#changed.delete(waiting.id)
+    this.#changed.set(waiting.id, waiting)
+  }
+
+  settle(): void {
+    const { rows } = this.#options
+    for (const [id, waiting] of this.#changed) {
+      const { key, row } = waiting
+      const { timestamp } = row
+      const isThere = this.#byKey.get(id) === waiting
+      rows.put(
+        id,
+        isThere ? { key, id, value: writeBufferedRow(row), timestamp, headers: bufferedRowHeaders } : { key, id, value: null, timestamp },
+      )
+    }
+    this.#changed.clear()
   }
 
   evictWhile(goes: () => boolean, send: (record: Record<K, Change<V>>) => Awaitable<void>): Awaitable<void> {
@@ -120,10 +146,10 @@ class LoadedBuffer<K, V> implements OpenSuppressionBuffer<K, V> {
 
   #evict(send: (record: Record<K, Change<V>>) => Awaitable<void>): Awaitable<void> {
     const first = this.#pop()
-    const { keySerde, changelog, holder, rows } = this.#options
+    const { keySerde, changelog, holder } = this.#options
     const { timestamp, headers, topic, partition, offset, oldValue, newValue } = first.row
     this.#bytes -= bufferedBytes(first.key, first.row)
-    rows.put(first.id, { key: first.key, value: null, timestamp })
+    this.#change(first)
     const before = holder.current
     holder.current = { topic, partition, offset, timestamp, headers, rawKey: null, rawValue: null }
     const value = { newValue: this.#read(newValue), oldValue: this.#read(oldValue) }

@@ -91,7 +91,7 @@ describe('packed records', () => {
     const [key, value] = [new Slot(), new Slot()]
     for (const text of ['a', 'b'.repeat(500), 'c']) {
       value.set(Buffer.from(text))
-      blocks.append(key, value, { timestamp: 0, headers: [] })
+      blocks.append(key, value, 0, [])
     }
     expect(blocks.blocks.map(({ count }) => count)).toEqual([1, 1, 1])
   })

@@ -34,7 +34,7 @@ const sidesIn = async (folder: string): Promise<readonly Side[]> => {
   return [
     { name: 'ours', command: await app('own-app.ts') },
     { name: 'Java Kafka Streams, exactly_once_v2, one thread', command: [oracle, 'bench', 'app'] },
-    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts'), part: 0.1 },
+    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts'), part: 0.05 },
   ]
 }
 

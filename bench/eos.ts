@@ -23,6 +23,8 @@ interface Side {
   readonly command: readonly string[]
   /** It stops after this part of the records, as all of them would take it hours; its rates do not change. */
   readonly part?: number
+  /** It may come to a stop: then it is not run again, and not compared. */
+  readonly patienceMs?: number
 }
 
 /** What runs in Node is bundled, as functions are. */
@@ -34,15 +36,15 @@ const sidesIn = async (folder: string): Promise<readonly Side[]> => {
   return [
     { name: 'ours', command: await app('own-app.ts') },
     { name: 'Java Kafka Streams, exactly_once_v2, one thread', command: [oracle, 'bench', 'app'] },
-    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts'), part: 0.05 },
+    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts'), part: 0.05, patienceMs: 60_000 },
   ]
 }
 
 /** Those of the repartition topic counted too. */
 const processedIn = ({ name }: Workload, records: number): number => (name === 'word-count' ? records * (1 + wordsPerLine) : records)
 
-const run = async ([command = '', ...args]: readonly string[], given: readonly string[]): Promise<Measured> => {
-  const { stdout } = await promisify(execFile)(command, [...args, ...given], { maxBuffer: 1e8, timeout: 900_000 })
+const run = async ([command = '', ...args]: readonly string[], given: readonly string[], timeoutMs: number): Promise<Measured> => {
+  const { stdout } = await promisify(execFile)(command, [...args, ...given], { maxBuffer: 1e8, timeout: timeoutMs })
   const last = stdout
     .trim()
     .split('\n')
@@ -72,11 +74,19 @@ const compare = async (sides: readonly Side[], records: number, note: (text: str
       note(`${workload.name}: feeding ${records} records`)
       await feed(ports, { workload, records, partitions })
       const runs = sides.map((): Measured[] => [])
+      const stopped = new Set<number>()
       for (let round = 1; round <= rounds; round++) {
-        for (const [at, { name, command, part = 1 }] of sides.entries()) {
+        for (const [at, { name, command, part = 1, patienceMs }] of sides.entries()) {
+          if (stopped.has(at)) continue
           note(`${workload.name}, round ${round} of ${rounds}: ${name}`)
           const given = [workload.name, kafka.bootstrap.join(','), `bench-${at}-${round}`, String(processedIn(workload, records * part))]
-          runs[at]?.push(await run(command, given))
+          try {
+            runs[at]?.push(await run(command, given, patienceMs ?? 900_000))
+          } catch (error) {
+            if (patienceMs === undefined) throw error
+            note(`${workload.name}: ${name} did not come to an end`)
+            stopped.add(at)
+          }
         }
       }
       const found = runs.map((all, at) => {
@@ -89,6 +99,7 @@ const compare = async (sides: readonly Side[], records: number, note: (text: str
         }
       })
       for (const [at, { name }] of sides.entries()) {
+        if (stopped.has(at)) continue
         const { wall = Number.NaN, cpu = Number.NaN, memoryMb = Number.NaN, records: processed = 0 } = found[at] ?? {}
         rows.push({
           ...{ workload: workload.name, side: name, records: processed, 'records/s': Math.round(wall) },

@@ -1,6 +1,6 @@
 import type { Row } from '../../bench/bench.ts'
 import { bars } from './bars.ts'
-import { lines, type Series } from './lines.ts'
+import { type LinesSpec, lines, type Series } from './lines.ts'
 import type { Result } from './results.ts'
 import { targetsOf } from './targets.ts'
 
@@ -14,9 +14,9 @@ export interface Plot {
 
 const number = (row: Row, column: string): number => Number(row[column] ?? Number.NaN)
 
-/** A series for each value of a column, or of several together. */
-const seriesBy = (rows: readonly Row[], names: readonly string[], [x, y]: readonly [x: string, y: string]): readonly Series[] =>
-  [...Map.groupBy(rows, (row) => names.map((name) => row[name]).join(', '))].map(([name, own]) => ({
+/** A series for each value of a column. */
+const seriesBy = (rows: readonly Row[], by: string, [x, y]: readonly [x: string, y: string]): readonly Series[] =>
+  [...Map.groupBy(rows, (row) => String(row[by]))].map(([name, own]) => ({
     name,
     points: own.map((row) => [number(row, x), number(row, y)] as const),
   }))
@@ -44,7 +44,7 @@ const latencyOf = (subTopologies: number, title: string): Plot['draw'] => {
   return ({ rows }) => {
     const own = rows.filter((row) => row['sub-topologies'] === subTopologies)
     const series = ['p50 ms', 'p99 ms'].flatMap((column) =>
-      seriesBy(own, ['window ms'], ['records/s', column]).map(({ name, points }) => ({
+      seriesBy(own, 'window ms', ['records/s', column]).map(({ name, points }) => ({
         name: `${column.slice(0, 3)}, window ${name} ms`,
         points,
       })),
@@ -59,6 +59,16 @@ const latencyOf = (subTopologies: number, title: string): Plot['draw'] => {
   }
 }
 
+/** A line for each value of the column `by`. */
+const linesOf =
+  ({
+    by,
+    columns,
+    ...axes
+  }: Pick<LinesSpec, 'title' | 'x' | 'y'> & { readonly by: string; readonly columns: readonly [x: string, y: string] }): Plot['draw'] =>
+  ({ rows }) =>
+    lines({ ...axes, series: seriesBy(rows, by, columns) })
+
 export const plots: readonly Plot[] = [
   { name: 'engine', bench: 'engine', draw: ratioBars("Engine, no broker: against Java's TopologyTestDriver") },
   { name: 'eos', bench: 'eos', draw: ratioBars('Exactly once on a real broker') },
@@ -67,41 +77,37 @@ export const plots: readonly Plot[] = [
   {
     name: 'scale-partitions',
     bench: 'scale-partitions',
-    draw: ({ rows }) =>
-      lines({
-        title: 'Throughput by partitions, a process each',
-        ...{ x: { name: 'partitions', log: true }, y: { name: 'records per second', log: false } },
-        series: seriesBy(rows, ['workload'], ['partitions', 'records/s']),
-      }),
+    draw: linesOf({
+      title: 'Throughput by partitions, a process each',
+      ...{ x: { name: 'partitions', log: true }, y: { name: 'records per second', log: false } },
+      ...{ by: 'workload', columns: ['partitions', 'records/s'] },
+    }),
   },
   {
     name: 'scale-partitions-cpu',
     bench: 'scale-partitions',
-    draw: ({ rows }) =>
-      lines({
-        title: 'CPU by partitions, a process each',
-        ...{ x: { name: 'partitions', log: true }, y: { name: 'CPU seconds per million records', log: false } },
-        series: seriesBy(rows, ['workload'], ['partitions', 'CPU s per million']),
-      }),
+    draw: linesOf({
+      title: 'CPU by partitions, a process each',
+      ...{ x: { name: 'partitions', log: true }, y: { name: 'CPU seconds per million records', log: false } },
+      ...{ by: 'workload', columns: ['partitions', 'CPU s per million'] },
+    }),
   },
   {
     name: 'scale-state',
     bench: 'scale-state',
-    draw: ({ rows }) =>
-      lines({
-        title: 'A batch of 1,000 records, by the size of the state',
-        ...{ x: { name: 'keys of the partition', log: true }, y: { name: 'p50 milliseconds per batch', log: false } },
-        series: seriesBy(rows, ['keys come'], ['keys of the partition', 'p50 ms a batch']),
-      }),
+    draw: linesOf({
+      title: 'A batch of 1,000 records, by the size of the state',
+      ...{ x: { name: 'keys of the partition', log: true }, y: { name: 'p50 milliseconds per batch', log: false } },
+      ...{ by: 'keys come', columns: ['keys of the partition', 'p50 ms a batch'] },
+    }),
   },
   {
     name: 'scale-paper',
     bench: 'scale-paper',
-    draw: ({ rows }) =>
-      lines({
-        title: 'On paper: DynamoDB by partitions and flush',
-        ...{ x: { name: 'partitions, 1,000 records/s each', log: true }, y: { name: 'dollars per month', log: true } },
-        series: seriesBy(rows, ['flush'], ['partitions', 'DynamoDB $/month']),
-      }),
+    draw: linesOf({
+      title: 'On paper: DynamoDB by partitions and flush',
+      ...{ x: { name: 'partitions, 1,000 records/s each', log: true }, y: { name: 'dollars per month', log: true } },
+      ...{ by: 'flush', columns: ['partitions', 'DynamoDB $/month'] },
+    }),
   },
 ]

@@ -77,10 +77,8 @@ const timeHeader = '__millrace.ts'
 const text = (value: number): Uint8Array => Buffer.from(String(value), 'ascii')
 
 /** Headers of a changelog record: key space and transaction (protocol R37). */
-export const changelogHeaders = (gen: number, seq: number): Headers => [
-  [genHeader, text(gen)],
-  [seqHeader, text(seq)],
-]
+export const changelogHeaders = (gen: number, seq: number): Headers =>
+  Object.freeze([[genHeader, text(gen)] as const, [seqHeader, text(seq)] as const])
 
 /** Of a changelog record whose own time is another than its row's. */
 export const timeHeaderOf = (timestamp: number): Header => [timeHeader, text(timestamp)]
@@ -88,7 +86,7 @@ export const timeHeaderOf = (timestamp: number): Header => [timeHeader, text(tim
 /** Adds the transaction's number to what leaves the application, for readers that want to see their own writes. */
 export const outputHeaders = (seq: number): ((headers: Headers) => Headers) => {
   const own: Header = [seqHeader, text(seq)]
-  const alone: Headers = [own]
+  const alone: Headers = Object.freeze([own])
   return (headers) => (headers.length === 0 ? alone : [...headers.filter(([name]) => name !== seqHeader), own])
 }
 

@@ -1,6 +1,6 @@
 import type { Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
-import { murmur2 } from './partitioner.ts'
+import { murmur2, partitionOfHash } from './partitioner.ts'
 import type { LogRecord, PartitionBatch } from './ports.ts'
 import { type RecordBlock, RecordBlocks, recordsOf, Slot } from './record-block.ts'
 
@@ -84,7 +84,7 @@ export class Outputs {
   /** The partition for the key as it stands, as Kafka's default partitioner chooses it; its last bytes may have no say. */
   partitionOf(partitions: number, windowBytes = 0): number {
     const { bytes, from, to } = this.key
-    return partitions === 1 ? 0 : (murmur2(bytes, from, to - windowBytes) & 0x7fffffff) % partitions
+    return partitions === 1 ? 0 : partitionOfHash(murmur2(bytes, from, to - windowBytes), partitions)
   }
 
   /** Takes key and value as they stand. */

@@ -19,6 +19,9 @@ export const murmur2 = (data: Uint8Array, from = 0, to = data.length): number =>
   return h ^ (h >>> 15)
 }
 
+/** Partition for the {@link murmur2} of a key, as Kafka's default partitioner chooses it. */
+export const partitionOfHash = (hash: number, partitions: number): number => (hash & 0x7fffffff) % partitions
+
 /** Partition of a key as Kafka's default partitioner chooses it. */
 export const partitionOfKey = (key: Uint8Array, partitions: number): number =>
-  partitions === 1 ? 0 : (murmur2(key) & 0x7fffffff) % partitions
+  partitions === 1 ? 0 : partitionOfHash(murmur2(key), partitions)

@@ -24,9 +24,13 @@ const setPart = (part: Part, bytes: Uint8Array | null): void => {
   part.to = bytes === null ? -1 : bytes.length
 }
 
-const partOf = (bytes: Uint8Array | null): Part => ({ bytes: bytes ?? noBytes, from: 0, to: bytes === null ? -1 : bytes.length })
+const partOf = (bytes: Uint8Array | null): Part => {
+  const part = { bytes: noBytes, from: 0, to: -1 }
+  setPart(part, bytes)
+  return part
+}
 
-const noBytes = Buffer.of()
+const noBytes: Uint8Array = Buffer.of()
 
 const lengthOf = ({ from, to }: Part): number => (to < 0 ? 0 : to - from)
 
@@ -87,7 +91,6 @@ export class RecordBlocks {
   readonly blocks: RecordBlock[] = []
   readonly #bytesMax: number
   #last: RecordBlock | undefined
-  count = 0
 
   constructor(bytesMax = blockBytesMax) {
     this.#bytesMax = bytesMax
@@ -104,7 +107,6 @@ export class RecordBlocks {
       this.#last = block
     }
     block.append(key, value, timestamp, tail)
-    this.count++
   }
 }
 
@@ -249,15 +251,15 @@ export const unpack = (
 }
 
 /** The records of these blocks, with offsets from `baseOffset` on. */
-export const recordsOf = (blocks: readonly RecordBlock[], baseOffset = 0): readonly FetchedRecord[] => {
-  const records: FetchedRecord[] = []
+export const recordsOf = (blocks: readonly RecordBlock[], baseOffset = 0): readonly PackedRecord[] => {
+  const records: PackedRecord[] = []
   for (const { bytes, count, baseTimestamp } of blocks)
     unpack({ body: bytes, at: batchHeaderBytes, count, baseOffset: baseOffset + records.length, baseTimestamp }, records)
   return records
 }
 
 const noHeaderPart: Part = { bytes: Buffer.of(0), from: 0, to: 1 }
-/** The same headers come again and again: the stamp of a transaction, of a changelog. */
+/** The same headers come again and again: the stamp of a transaction, of a changelog. Only of a frozen list it is known that it stays as it is. */
 let lastHeaders: Headers = noHeaders
 let lastHeaderPart: Part = noHeaderPart
 
@@ -269,9 +271,12 @@ const headerPartOf = (headers: Headers): Part => {
   const out = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + 5 + lengthOf(part), 5))
   let at = writeVarint(out, 0, headers.length)
   for (const part of parts) at = writePart(out, at, part)
-  lastHeaders = headers
-  lastHeaderPart = { bytes: out, from: 0, to: at }
-  return lastHeaderPart
+  const all = { bytes: out, from: 0, to: at }
+  if (Object.isFrozen(headers)) {
+    lastHeaders = headers
+    lastHeaderPart = all
+  }
+  return all
 }
 
 const writePart = (out: Buffer, start: number, part: Part): number =>

@@ -18,9 +18,12 @@ export interface Serde<T> {
   idOf?(value: T, topic: string): string
 }
 
+/** The same bytes as a Buffer, not copied. */
+export const toBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 /** Key bytes as a string that a Map can hold: one character per byte, so string order is unsigned byte order. */
-export const keyId = (key: Uint8Array): string =>
-  (key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)).toString('latin1')
+export const keyId = (key: Uint8Array): string => toBuffer(key).toString('latin1')
 
 /** The bytes behind a {@link keyId}. */
 export const bytesOfId = (id: string): Uint8Array => Buffer.from(id, 'latin1')

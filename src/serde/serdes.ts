@@ -2,12 +2,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { StreamsError } from '../errors.ts'
 import { list } from './list.ts'
 import { double, float, integer, long, longAsBigint, short } from './numbers.ts'
-import { keyId, type Serde } from './serde.ts'
+import { keyId, type Serde, toBuffer } from './serde.ts'
 import { readText, writeText } from './text.ts'
 import { sessionWindowed, timeWindowed } from './windowed.ts'
-
-const toBuffer = (bytes: Uint8Array): Buffer =>
-  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all that are no ASCII
 const beyondAscii = /[^\x00-\x7f]/

@@ -1,6 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import { long } from './numbers.ts'
-import { keyId, type Serde } from './serde.ts'
+import { keyId, type Serde, toBuffer } from './serde.ts'
 
 /** Unix milliseconds. Whether the end belongs to the window is for those who made it to say. */
 export interface Window {
@@ -18,9 +18,6 @@ const longBytes = 8
 
 const tooShort = (name: string, bytes: Uint8Array): StreamsError =>
   new StreamsError('SERDE_FAILED', `The ${name} serde got ${bytes.length} bytes, too few for a window`)
-
-const toBuffer = (bytes: Uint8Array): Buffer =>
-  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const at = (bytes: Uint8Array, offset: number): number => long.deserializeFrom?.(toBuffer(bytes), offset, offset + longBytes) ?? 0
 const writeLong = (value: number, out: Buffer, offset: number): number => long.serializeInto?.(value, out, offset) ?? -1
@@ -136,7 +133,7 @@ export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<Store
       const startMs = at(bytes, split)
       const window = { startMs, endMs: startMs + sizeMs }
       const key = inner.deserialize(bytes.subarray(0, split), topic) as K
-      const sequence = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readInt32BE(bytes.length - sequenceBytes)
+      const sequence = toBuffer(bytes).readInt32BE(bytes.length - sequenceBytes)
       return sequence === 0 ? { key, window } : { key, window, sequence }
     },
   })

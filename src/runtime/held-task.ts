@@ -275,6 +275,7 @@ export const fence = ({ ports, plan, partition, deadlineMs }: InvocationRequest)
   ports.txnLog.open({
     transactionalId: `${plan.applicationId}.${plan.subTopology}.${partition}`,
     transactionTimeoutMs: Math.max(1_000, Math.min(deadlineMs - ports.clock.nowMs() + 5_000, 900_000)),
+    compression: plan.compression,
     deadlineMs,
   })
 

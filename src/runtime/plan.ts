@@ -4,6 +4,7 @@ import { bytesOfId, keyId } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
 import { createTails, sessionWindowed, windowStoreKey } from '../serde/windowed.ts'
 import { prefixRange } from '../state/rows.ts'
+import type { CompressionType } from '../topology/config.ts'
 import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
 import { type AnySerde, type SourceNode, type StoreSpec, type TopologyNode, topicName } from '../topology/nodes.ts'
 import type { SubTopology } from '../topology/sub-topologies.ts'
@@ -30,6 +31,7 @@ export interface TaskPlan {
   readonly globals: readonly TaskPlan[]
   readonly fingerprint: string
   readonly handlers: ExceptionHandlers
+  readonly compression: CompressionType
 }
 
 /** Kafka's task id (S-37); tasks that fill global stores have none, and tell so. */
@@ -114,6 +116,7 @@ const planNodes = (topology: Topology, applicationId: string, subs: readonly Sub
     prefetch: [...sources].flatMap(([topic, source]) => rulesBelow(topic, source, { nodes, stores })),
     fingerprint: topology.fingerprint,
     handlers: topology.handlers,
+    compression: topology.compression,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Headers } from '../processor/record.ts'
+import type { CompressionType } from '../topology/config.ts'
 import type { RecordBlock } from './record-block.ts'
 
 /**
@@ -55,6 +56,8 @@ export interface TxnOpenOptions {
   readonly transactionalId: string
   /** The broker aborts an open transaction after this time. */
   readonly transactionTimeoutMs: number
+  /** Of the batches that the session writes, where they leave the process. Default `none`; CONFIG_INVALID for one that this Node does not have. */
+  readonly compression?: CompressionType
   readonly deadlineMs: number
 }
 

@@ -9,6 +9,10 @@ export interface NoDefault {
   readonly noDefault: true
 }
 
+/** What batches can be written with; whatever Kafka knows is read. */
+export const compressionTypes = ['none', 'gzip', 'zstd'] as const
+export type CompressionType = (typeof compressionTypes)[number]
+
 /** The properties of a topology, under Kafka's names (O-06). */
 export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'default.key.serde'?: Serde<DK>
@@ -36,6 +40,15 @@ export interface StreamsConfig<DK = NoDefault, DV = NoDefault> {
   readonly 'dsl.store.format'?: 'DEFAULT' | 'HEADERS'
   /** KIP-1111: `build` refuses generated names of stores and of internal topics. */
   readonly 'ensure.explicit.internal.resource.naming'?: boolean
+  /**
+   * Kafka's producer property: how everything that the application writes is compressed, outputs, changelogs, repartition and commit topics,
+   * with the codec's default level. Default `none`, as Kafka's. A batch that would not become smaller is written as it is, and batches are cut
+   * by their size before. `zstd` needs Node 22.15 or later, which functions have. A topic may have a `compression.type` of its own: then the broker
+   * compresses again.
+   */
+  readonly 'compression.type'?: CompressionType
+  /** As `compression.type`, over which it goes, with the prefix that Kafka Streams has for properties of the producer alone. */
+  readonly 'producer.compression.type'?: CompressionType
 }
 
 export const handlersOf = <DK, DV>(config: StreamsConfig<DK, DV>): ExceptionHandlers => ({
@@ -45,6 +58,16 @@ export const handlersOf = <DK, DV>(config: StreamsConfig<DK, DV>): ExceptionHand
   deadLetterTopic: config['errors.dead.letter.queue.topic.name'],
   alsoGlobal: config['processing.exception.handler.global.enabled'] ?? false,
 })
+
+/** Throws CONFIG_INVALID for one that is not written. */
+export const compressionOf = <DK, DV>(config: StreamsConfig<DK, DV>): CompressionType => {
+  const name = config['producer.compression.type'] === undefined ? 'compression.type' : 'producer.compression.type'
+  const type = config[name] ?? 'none'
+  if (compressionTypes.includes(type)) return type
+  throw new StreamsError('CONFIG_INVALID', `${name} is "${type}", which nothing can be written with`, {
+    remedy: `Choose one of ${compressionTypes.join(', ')}.`,
+  })
+}
 
 /** `what` completes "there is no serde for ...". Throws CONFIG_INVALID. */
 export const missingSerde = (what: string): never => {

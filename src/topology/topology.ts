@@ -3,7 +3,7 @@ import { StreamsError } from '../errors.ts'
 import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
 import type { AnyProcessorSupplier, ConnectedStores, ProcessorSupplier, ProcessorWrapper } from '../processor/processor.ts'
 import type { StateStore, StoreBuilder } from '../processor/store.ts'
-import { handlersOf, missingSerde, type StreamsConfig } from './config.ts'
+import { type CompressionType, compressionOf, handlersOf, missingSerde, type StreamsConfig } from './config.ts'
 import { describeTopology } from './describe.ts'
 import { type InternalTopic, internalTopicsOf, partitionCountsOf } from './internal-topics.ts'
 import { mermaidOf } from './mermaid.ts'
@@ -69,6 +69,8 @@ export class Topology {
   readonly handlers: ExceptionHandlers
   /** `max.task.idle.ms`, for drivers that wait. */
   readonly maxTaskIdleMs: number
+  /** How what is written is compressed. */
+  readonly compression: CompressionType
   readonly #nodes = new Map<string, TopologyNode>()
   readonly #stores = new Map<string, StoreSpec>()
   readonly #globalStores = new Map<string, StoreSpec>()
@@ -80,6 +82,7 @@ export class Topology {
   constructor(config: StreamsConfig<unknown, unknown> = {}) {
     this.handlers = handlersOf(config)
     this.maxTaskIdleMs = config['max.task.idle.ms'] ?? 0
+    this.compression = compressionOf(config)
     this.#wrapper = config['processor.wrapper.class']
     this.#defaults = {
       key: config['default.key.serde'],

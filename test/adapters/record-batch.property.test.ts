@@ -1,6 +1,7 @@
 import zlib from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { codecOf } from '../../src/adapters/kafkajs/compression.ts'
 import { crc32c } from '../../src/adapters/kafkajs/crc32c.ts'
 import { type AbortedTransaction, decodeCommitted, type Producer, batchOf as sealed } from '../../src/adapters/kafkajs/record-batch.ts'
 import type { FetchedRecord, LogRecord } from '../../src/runtime/ports.ts'
@@ -78,6 +79,49 @@ describe('a record batch', () => {
         expect(decoded.nextOffset).toBe(baseOffset + written.length)
       }),
     )
+  })
+
+  test('that is compressed decodes to the same records, and is never larger', () => {
+    fc.assert(
+      fc.property(records, fc.constantFrom('none', 'gzip', 'zstd'), fc.nat(2 ** 40), (written, type, baseOffset) => {
+        const plainBatch = encodeBatch(written, producer)
+        const batch = stored(sealed(packRecords(written)[0] as RecordBlock, producer, codecOf(type)), baseOffset)
+        const decoded = decodeCommitted(batch, 0, [])
+        expect(decoded.records.map(plain)).toEqual(written.map(plain))
+        expect(decoded.nextOffset).toBe(baseOffset + written.length)
+        expect(batch.length).toBeLessThanOrEqual(plainBatch.length)
+      }),
+    )
+  })
+
+  test('says in its header how it is compressed, and is as it would be otherwise', () => {
+    const written = Array.from({ length: 50 }, (_, i) => record('again and again', 1000 + i))
+    const [block] = packRecords(written)
+    const headers = ([undefined, 'none', 'gzip', 'zstd'] as const).map((type) => {
+      const batch = Buffer.from(sealed(block as RecordBlock, producer, codecOf(type)))
+      return { flags: batch.readInt16BE(21), length: batch.readInt32BE(8) - batch.length, rest: batch.toString('hex', 23, 61) }
+    })
+    const [{ rest } = expect.fail('none')] = headers
+    expect(headers).toEqual([16, 16, 17, 20].map((flags) => ({ flags, length: -12, rest })))
+  })
+
+  test('that would not become smaller is written as it is', () => {
+    const batch = encodeBatch([record('a')], producer)
+    for (const type of ['gzip', 'zstd'] as const) {
+      expect(sealed(packRecords([record('a')])[0] as RecordBlock, producer, codecOf(type)).toString('hex')).toBe(batch.toString('hex'))
+    }
+  })
+
+  test('cannot be compressed with zstd where Node has none, which says what to do', () => {
+    const { zstdCompressSync } = zlib
+    Object.assign(zlib, { zstdCompressSync: undefined })
+    try {
+      expect(() => codecOf('zstd')).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID', remedy: 'Run on Node 22.15 or later, or choose gzip or none.' }),
+      )
+    } finally {
+      Object.assign(zlib, { zstdCompressSync })
+    }
   })
 
   test('that was damaged anywhere behind its checksum is noticed', () => {

@@ -4,6 +4,7 @@ import { Unanswered } from '../../src/adapters/kafkajs/connection.ts'
 import { createKafkaJsTxnLog } from '../../src/adapters/kafkajs/transaction-log.ts'
 import { isStreamsError } from '../../src/errors.ts'
 import type { LogRecord, TopicPartition, TxnSession } from '../../src/runtime/ports.ts'
+import type { CompressionType } from '../../src/topology/config.ts'
 
 /** How a broker answers: an error code, silence (`lost`: it has done what was asked), or when it likes to. */
 type Reaction = number | 'lost' | 'not sent' | Promise<void>
@@ -72,7 +73,8 @@ const scripted = (script: Readonly<Record<string, readonly Reaction[]>> = {}, { 
     log,
     sent,
     lookedUp,
-    open: () => log.open({ transactionalId: 'id', transactionTimeoutMs: 1000, deadlineMs: forever }),
+    open: (compression: CompressionType = 'none') =>
+      log.open({ transactionalId: 'id', transactionTimeoutMs: 1000, compression, deadlineMs: forever }),
     apis: () => sent.map(({ api, to }) => `${api} ${to.port}`),
     bytes: (api = 'Produce') =>
       sent
@@ -248,6 +250,21 @@ describe('records', () => {
     await session.append([{ ...at(0), records: Array.from({ length: 5 }, () => record('x'.repeat(450))) }], forever)
     const sequences = it.bytes().map((line) => Buffer.from(line.split(': ')[1] ?? '', 'hex').readInt32BE(53))
     expect(sequences).toEqual([0, 2, 4])
+  })
+
+  it('are cut by what they are before they are compressed, and sent again as they were compressed', async () => {
+    const it = scripted({ 'Produce 2': [6] })
+    const session = await it.open('zstd')
+    await session.append([{ ...at(1), records: Array.from({ length: 5 }, () => record('x'.repeat(450))) }], forever)
+    const batches = it.bytes().map((line) => Buffer.from(line.split(': ')[1] ?? '', 'hex'))
+    expect(batches.map((batch) => [batch.readInt16BE(21) & 7, batch.readInt32BE(57)])).toEqual([
+      [4, 2],
+      [4, 2],
+      [4, 2],
+      // one of a kind, but for its 450 letters
+      [4, 1],
+    ])
+    expect(batches[1]).toEqual(batches[0])
   })
 })
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import { inRounds, meanwhile, noting, type PortCall } from './faults.ts'
@@ -26,6 +26,16 @@ describe('a delivery', () => {
       bells: {},
       lease: undefined,
     })
+  })
+
+  it('compresses what it writes as the topology says', async () => {
+    const builder = new StreamsBuilder({ 'compression.type': 'gzip' })
+    builder.stream('words', strings).to('totals')
+    const it = await scene({ topology: builder.build() })
+    const open = vi.spyOn(it.kafka.txnLog, 'open')
+    it.feed('words', record('a'))
+    await it.run()
+    expect(open.mock.calls.map(([{ compression }]) => compression)).toEqual(['gzip'])
   })
 
   it('asks in the order of the protocol, and at once what does not depend on each other', async () => {

@@ -59,15 +59,14 @@ describe('the plan of a sub-topology', () => {
       {
         ...{ applicationId: 'app', subTopology: 'lines', subTopologyId: 0, commitTopic: 'app-lines-commits', fingerprint },
         ...{ nodes: 5, stores: [], globals: [], sources: ['lines: KSTREAM-SOURCE-0000000000'], changelogs: [], prefetch: [] },
-        internalSinks: ['app-counts-repartition'],
+        ...{ internalSinks: ['app-counts-repartition'], compression: 'none' },
       },
       {
         ...{ applicationId: 'app', subTopology: 'counts-repartition', subTopologyId: 1, fingerprint },
         ...{ commitTopic: 'app-counts-repartition-commits', nodes: 4, stores: ['counts'], globals: [] },
         sources: ['app-counts-repartition: counts-repartition-source'],
         changelogs: [['counts', 'app-counts-changelog']],
-        internalSinks: [],
-        prefetch: ['app-counts-repartition -> counts'],
+        ...{ internalSinks: [], compression: 'none', prefetch: ['app-counts-repartition -> counts'] },
       },
     ])
   })

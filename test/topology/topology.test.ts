@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StreamsBuilder } from '../../src/dsl/streams-builder.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
+import type { StreamsConfig } from '../../src/topology/config.ts'
 import { checkName, createNames, isGenerated } from '../../src/topology/naming.ts'
 import type { ProcessorNode, SinkNode, SourceNode, StoreSpec } from '../../src/topology/nodes.ts'
 import { parseOptimization } from '../../src/topology/optimise.ts'
@@ -283,5 +284,27 @@ describe('optimisation', () => {
         .groupByKey(strings)
         .count({ store: name })
     expect(builder.build().subTopologies.map(({ name }) => name)).toEqual(['in', 'a-repartition', 'b-repartition'])
+  })
+})
+
+describe('compression', () => {
+  const compressionOf = (config: StreamsConfig) => new StreamsBuilder(config).build().compression
+
+  it('is none, or what the producer property says, with or without its prefix, which goes first', () => {
+    const zstd = { 'compression.type': 'zstd' } as const
+    const gzip = { 'producer.compression.type': 'gzip' } as const
+    expect([{}, zstd, gzip, { ...gzip, ...zstd }].map(compressionOf)).toEqual(['none', 'zstd', 'gzip', 'gzip'])
+  })
+
+  it('cannot be one that nothing is written with, which says what there is', () => {
+    // @ts-expect-error it is read, not written
+    const lz4: StreamsConfig = { 'producer.compression.type': 'lz4' }
+    expect(() => compressionOf(lz4)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: 'producer.compression.type is "lz4", which nothing can be written with',
+        remedy: 'Choose one of none, gzip, zstd.',
+      }),
+    )
   })
 })

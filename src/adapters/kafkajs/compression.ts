@@ -1,8 +1,34 @@
 import zlib from 'node:zlib'
 import { StreamsError } from '../../errors.ts'
 import { invariant } from '../../invariant.ts'
+import type { TxnOpenOptions } from '../../runtime/ports.ts'
 
-/** Decompresses the records of a batch by the codec number in its attributes. Written batches are not compressed. */
+/** Compresses the records of a batch, and its number in the attributes. */
+export interface Codec {
+  readonly number: number
+  compress(bytes: Buffer): Buffer
+}
+
+/** With the levels that Kafka's producer has by default; undefined for `none`. CONFIG_INVALID where this Node does not have it. */
+export const codecOf = (type: TxnOpenOptions['compression'] = 'none'): Codec | undefined => {
+  switch (type) {
+    case 'none':
+      return undefined
+    case 'gzip':
+      return { number: 1, compress: (bytes) => zlib.gzipSync(bytes) }
+    case 'zstd':
+      if (zlib.zstdCompressSync === undefined) {
+        throw new StreamsError('CONFIG_INVALID', `compression.type is zstd, which Node ${process.versions.node} cannot write`, {
+          remedy: 'Run on Node 22.15 or later, or choose gzip or none.',
+        })
+      }
+      return { number: 4, compress: (bytes) => zlib.zstdCompressSync(bytes) }
+    default:
+      return type satisfies never
+  }
+}
+
+/** Decompresses the records of a batch by the codec number in its attributes. */
 export const decompress = (codec: number, bytes: Buffer): Buffer => {
   switch (codec) {
     case 0:

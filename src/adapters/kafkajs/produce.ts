@@ -6,6 +6,7 @@ import { blocksOf, type RecordBlock } from '../../runtime/record-block.ts'
 import { type BrokerAddress, byTopic, type Produced, produce } from './apis.ts'
 import { isProduceRepeatable, nameOf, sessionError } from './broker-errors.ts'
 import type { Leaders } from './cluster.ts'
+import type { Codec } from './compression.ts'
 import { addressText, Unanswered } from './connection.ts'
 import { batchOf } from './record-batch.ts'
 
@@ -22,7 +23,9 @@ export interface ProduceOptions {
   readonly epoch: number
   /** Next sequence by topic/partition of this epoch; moved on for every batch that is sent. */
   readonly sequences: Map<string, number>
+  /** Of records before they are compressed. */
   readonly batchBytesMax: number
+  readonly codec: Codec | undefined
   readonly deadlineMs: number
 }
 
@@ -91,10 +94,10 @@ const takeRound = (queues: ReadonlyMap<string, readonly Cut[]>, options: Produce
   return round
 }
 
-const encodeNext = (key: string, { block }: Cut, { producerId, epoch, sequences: next }: ProduceOptions): Buffer => {
+const encodeNext = (key: string, { block }: Cut, { producerId, epoch, sequences: next, codec }: ProduceOptions): Buffer => {
   const baseSequence = next.get(key) ?? 0
   next.set(key, (baseSequence + block.count) % sequences)
-  return batchOf(block, { producerId, epoch, baseSequence })
+  return batchOf(block, { producerId, epoch, baseSequence }, codec)
 }
 
 /** Sends each leader its part; resolves to those that must be sent again. Everything has been answered, or given up, when this ends. */

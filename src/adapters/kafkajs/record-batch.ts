@@ -1,7 +1,7 @@
 import { StreamsError } from '../../errors.ts'
 import type { FetchedRecord } from '../../runtime/ports.ts'
 import { batchHeaderBytes, type RecordBlock, unpack } from '../../runtime/record-block.ts'
-import { decompress } from './compression.ts'
+import { type Codec, decompress } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { int64At } from './wire.ts'
 
@@ -17,24 +17,39 @@ export interface Producer {
 }
 
 /**
- * Writes the header in front of a block's records and answers the whole: one uncompressed transactional batch with create times. The bytes
- * are the block's own: it is sent once, or the same again.
+ * The block's records as one transactional batch with create times, compressed where that makes them smaller. Uncompressed bytes are the
+ * block's own: it is sent once, or the same again.
  */
-export const batchOf = ({ bytes, length, count, baseTimestamp, maxTimestamp }: RecordBlock, producer: Producer): Buffer => {
-  bytes.fill(0, 0, 12)
-  bytes.writeInt32BE(length - 12, 8)
-  bytes.writeInt32BE(-1, 12)
-  bytes.writeInt8(2, 16)
-  bytes.writeInt16BE(transactionalFlag, 21)
-  bytes.writeInt32BE(count - 1, 23)
-  bytes.writeBigInt64BE(BigInt(baseTimestamp), 27)
-  bytes.writeBigInt64BE(BigInt(maxTimestamp), 35)
-  bytes.writeBigInt64BE(BigInt(producer.producerId), 43)
-  bytes.writeInt16BE(producer.epoch, 51)
-  bytes.writeInt32BE(producer.baseSequence, 53)
-  bytes.writeInt32BE(count, 57)
-  bytes.writeUInt32BE(crc32c(bytes, 21, length), 17)
-  return bytes.subarray(0, length)
+export const batchOf = (block: RecordBlock, producer: Producer, codec?: Codec): Buffer => {
+  const { bytes, length } = block
+  const records = codec?.compress(bytes.subarray(batchHeaderBytes, length))
+  if (codec === undefined || records === undefined || records.length >= block.size)
+    return sealed(bytes.subarray(0, length), block, { producer, flags: transactionalFlag })
+  const out = Buffer.allocUnsafe(batchHeaderBytes + records.length)
+  out.set(records, batchHeaderBytes)
+  return sealed(out, block, { producer, flags: transactionalFlag | codec.number })
+}
+
+/** Writes the header in front of the records. */
+const sealed = (
+  out: Buffer,
+  { count, baseTimestamp, maxTimestamp }: RecordBlock,
+  { producer, flags }: { readonly producer: Producer; readonly flags: number },
+): Buffer => {
+  out.fill(0, 0, 12)
+  out.writeInt32BE(out.length - 12, 8)
+  out.writeInt32BE(-1, 12)
+  out.writeInt8(2, 16)
+  out.writeInt16BE(flags, 21)
+  out.writeInt32BE(count - 1, 23)
+  out.writeBigInt64BE(BigInt(baseTimestamp), 27)
+  out.writeBigInt64BE(BigInt(maxTimestamp), 35)
+  out.writeBigInt64BE(BigInt(producer.producerId), 43)
+  out.writeInt16BE(producer.epoch, 51)
+  out.writeInt32BE(producer.baseSequence, 53)
+  out.writeInt32BE(count, 57)
+  out.writeUInt32BE(crc32c(out, 21, out.length), 17)
+  return out
 }
 
 export interface AbortedTransaction {

@@ -4,21 +4,24 @@ import type { Appended, PartitionBatch, TopicPartition, TxnLog, TxnOpenOptions, 
 import { type Api, addPartitionsToTxn, byTopic, endTxn, initProducerId } from './apis.ts'
 import { sessionError } from './broker-errors.ts'
 import { assertInTime, backOff, type Cluster, type Coordinators, type Leaders } from './cluster.ts'
+import { codecOf } from './compression.ts'
 import { askCoordinator, type Verdict } from './coordinator.ts'
-import { produceAll } from './produce.ts'
+import { type ProduceOptions, produceAll } from './produce.ts'
 
 /** The coordinator may learn of a new topic later than the broker that created it. */
 const unknownTopicAttempts = 8
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
+/** How a session writes batches. */
+type Writing = Pick<ProduceOptions, 'batchBytesMax' | 'codec'>
 type TransactionCluster = Coordinators & Leaders & Pick<Cluster, 'speaks'>
 
 /** A producer of one epoch after the other: with KIP-890 the answer to every EndTxn brings the next one. */
 class Session implements TxnSession {
   readonly #cluster: TransactionCluster
   readonly #transactionalId: string
-  readonly #batchBytesMax: number
+  readonly #writing: Writing
   readonly #isClosed: () => boolean
   #producerId: number
   #epoch: number
@@ -33,14 +36,14 @@ class Session implements TxnSession {
     cluster: TransactionCluster,
     transactionalId: string,
     producer: { producerId: number; epoch: number },
-    batchBytesMax: number,
+    writing: Writing,
     isClosed: () => boolean,
   ) {
     this.#cluster = cluster
     this.#transactionalId = transactionalId
     this.#producerId = producer.producerId
     this.#epoch = producer.epoch
-    this.#batchBytesMax = batchBytesMax
+    this.#writing = writing
     this.#isClosed = isClosed
   }
 
@@ -63,7 +66,7 @@ class Session implements TxnSession {
         producerId: this.#producerId,
         epoch: this.#epoch,
         sequences: this.#sequences,
-        batchBytesMax: this.#batchBytesMax,
+        ...this.#writing,
         deadlineMs,
       })
     })
@@ -169,8 +172,9 @@ export const createKafkaJsTxnLog = (
 ): TxnLog => {
   let closed = false
   return {
-    async open({ transactionalId, transactionTimeoutMs, deadlineMs }: TxnOpenOptions) {
+    async open({ transactionalId, transactionTimeoutMs, compression, deadlineMs }: TxnOpenOptions) {
       invariant(!closed, 'the transaction log is closed')
+      const writing = { batchBytesMax: options.batchBytesMax, codec: codecOf(compression) }
       assertInTime(deadlineMs, `open of ${transactionalId}`)
       const verdict = await askCoordinator(cluster, {
         api: initProducerId,
@@ -183,7 +187,7 @@ export const createKafkaJsTxnLog = (
       })
       if (verdict.kind === 'silent') throw verdict.failure
       if (verdict.error !== 0) throw sessionError(verdict.error, `opening ${transactionalId}`)
-      return new Session(cluster, transactionalId, verdict.answer, options.batchBytesMax, () => closed)
+      return new Session(cluster, transactionalId, verdict.answer, writing, () => closed)
     },
     async close() {
       closed = true

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { connectKafka } from '../src/lambda/index.ts'
 import { bundle } from '../test/broker/bundle.ts'
 import { startKafka } from '../test/broker/kafka.ts'
@@ -10,6 +8,7 @@ import { type Bench, type Findings, median, type Ratio, type Row, rounded } from
 import { type Workload, workloads } from './engine/workloads.ts'
 import { feed } from './eos/feed.ts'
 import type { Measured } from './eos/measured.ts'
+import { run } from './eos/run.ts'
 
 const rounds = 5
 const partitions = 4
@@ -42,16 +41,6 @@ const sidesIn = async (folder: string): Promise<readonly Side[]> => {
 
 /** Those of the repartition topic counted too. */
 const processedIn = ({ name }: Workload, records: number): number => (name === 'word-count' ? records * (1 + wordsPerLine) : records)
-
-const run = async ([command = '', ...args]: readonly string[], given: readonly string[], timeoutMs: number): Promise<Measured> => {
-  const { stdout } = await promisify(execFile)(command, [...args, ...given], { maxBuffer: 1e8, timeout: timeoutMs })
-  const last = stdout
-    .trim()
-    .split('\n')
-    .findLast((line) => line.startsWith('{'))
-  if (last === undefined) throw new Error(`${command} ${args.join(' ')} told nothing:\n${stdout}`)
-  return JSON.parse(last) as Measured
-}
 
 /** End to end on a real broker, exactly once, each side a process of its own: one after the other, round by round. `MILLRACE_BENCH_RECORDS`: a million. */
 const bench: Bench = async (note) => {

@@ -4,6 +4,9 @@ export interface Measured {
   readonly cpuMs: number
   readonly memoryMb: number
   readonly transactions?: number
+  /** Over its sockets, where it has counted. */
+  readonly sentBytes?: number
+  readonly receivedBytes?: number
 }
 
 /** Tells it to whoever started this process. */

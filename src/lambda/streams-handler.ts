@@ -35,6 +35,8 @@ export type StreamsHandler = (event: unknown, context: HandlerContext) => Promis
 
 /** Tasks of one event that run side by side over the same sockets (protocol §11). */
 const parallelMax = 8
+/** An event of one partition: nobody waits for its end but what comes next of that partition. */
+const goOnMs = 1_000
 /** Of Lambda's time, to leave room for the answer itself. */
 const answerMs = 500
 
@@ -84,7 +86,8 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
         const memory = memories.get(partition) ?? createTaskMemory()
         memories.set(partition, memory)
         const task = { applicationId: plan.applicationId, subTopology: plan.subTopology, partition, trigger: trigger.kind }
-        const outcome = await runInvocation({ ports, plan, partition, trigger, deadlineMs, memory, globals }).catch((error: unknown) => {
+        const request = { ports, plan, partition, trigger, deadlineMs, memory, globals, ...(tasks.size === 1 ? { goOnMs } : {}) }
+        const outcome = await runInvocation(request).catch((error: unknown) => {
           log({ ...errorEntry(error), ...task })
           if (error instanceof Error) said.add(error)
           throw error

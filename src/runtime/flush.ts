@@ -17,10 +17,10 @@ export interface Flush {
   whenLarge(): Promise<void>
   /** Whether stores that are flushed later have rows that may wait (protocol §7, A): the log's tail is short and young enough. */
   readonly mayWait: boolean
-  /** Writes what may not wait: the rows of all other stores. */
-  eager(): Promise<void>
-  /** Writes all; to be awaited before a checkpoint (protocol R12). */
-  all(): Promise<void>
+  /** Writes what may not wait: the rows of all other stores. Undefined: there are none. */
+  eager(): Promise<void> | undefined
+  /** Writes all; to be awaited before a checkpoint (protocol R12). Undefined: there is nothing to write. */
+  all(): Promise<void> | undefined
   /** Rows of a store, by the ids of their keys, that are nowhere but in memory and in the log: they may not be evicted (R21). */
   pinned(store: string): ReadonlyMap<string, StateRow> | undefined
   /** Something was committed since the last checkpoint. */
@@ -86,14 +86,16 @@ export const createFlush = (
   const later = flushOf(plan.stores)
   const staged = stagedAt(request, gen)
   let tail = begun.tail
-  const write = async (stores: readonly string[]): Promise<void> => {
-    const written = stores.flatMap((store) => [...(rows.get(store)?.values() ?? [])])
-    for (const store of stores) rows.delete(store)
-    if (written.length === 0) return
+  const put = async (written: readonly StateRow[]): Promise<void> => {
     await ports.table.put(written, deadlineMs)
     stats.rowsWritten += written.length
   }
-  const all = (): Promise<void> => write([...rows.keys()])
+  const write = (stores: readonly string[]): Promise<void> | undefined => {
+    const written = stores.flatMap((store) => [...(rows.get(store)?.values() ?? [])])
+    for (const store of stores) rows.delete(store)
+    return written.length === 0 ? undefined : put(written)
+  }
+  const all = (): Promise<void> | undefined => write([...rows.keys()])
   return {
     stage: (changes, seq) => {
       const all = changes.flatMap(({ store, rows }) => staged(store, rows, seq))

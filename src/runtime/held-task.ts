@@ -1,11 +1,12 @@
 import { messageOf, StreamsError } from '../errors.ts'
-import type { Checkpoint, TaskItem } from '../state/backend.ts'
+import type { Checkpoint } from '../state/backend.ts'
 import { Rows } from '../state/rows.ts'
 import { type Chunks, createChunks, type Progress, reserveMs } from './chunks.ts'
 import { createFlush, type Flush, type Unflushed, unflushedOf } from './flush.ts'
-import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
+import { type InvocationRequest, taskIdOf } from './invocation-request.ts'
 import { type LogState, type SyncRequest, syncLog } from './log-sync.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
+import { checkpointOf, type Ended, end, endedAs, type HeldTask, handOver, sourcesOf } from './release.ts'
 import { adoptCommit, type ShapeChange } from './shape.ts'
 import { startPositions } from './start-positions.ts'
 import { residentBytesMaxOf, sizesAt, sizesNow } from './store-sizes.ts'
@@ -13,19 +14,10 @@ import { tableReader } from './table-rows.ts'
 import { Task } from './task.ts'
 import { isWarm } from './task-memory.ts'
 
-export interface HeldTask extends InvocationRequest {
-  readonly token: string
-  /** As ACQUIRE returned it; undefined where there is no lease: only over a warm session (protocol §7, C'). */
-  readonly item: TaskItem | undefined
-  readonly stats: InvocationStats
-  /** FENCE, where it was begun together with ACQUIRE. */
-  readonly early: Promise<TxnSession> | undefined
-}
-
 const pollMs = 2_000
+/** How long a task that goes on looks for input before it looks whether they are written. */
+const lookMs = 5
 const storeBytesDefault = 128 * 1024 * 1024
-
-export type Ended = Pick<InvocationOutcome, 'result' | 'seq' | 'positions'>
 
 /** Under the lease, or over a warm session: FENCE and SYNC unless it is warm, chunks, RELEASE. Undefined: the lease was lost, or is needed: acquire. */
 export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
@@ -168,16 +160,19 @@ interface Work {
   readonly chunks: Chunks
   /** Until it was used. */
   input: EarlyInput | undefined
+  /** Rows on their way to the table while the task goes on; never rejects unseen. */
+  written?: Promise<void>
 }
 
 const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
   const { progress, task, chunks } = at
+  const goesOnUntilMs = held.trigger.kind === 'delivery' ? held.ports.clock.nowMs() + (held.goOnMs ?? 0) : 0
   for (;;) {
     let late = false
     try {
       for (;;) {
         late = chunks.late
-        const read = late || (chunks.drained && reached(held, progress, chunks.ahead)) ? [] : await readNext(held, at)
+        const read = late || (!at.input && chunks.drained && reached(held, progress, chunks.ahead)) ? [] : await readNext(held, at)
         if (!read.some((it) => it.records.length > 0) && (late || !task.wallClockIsDue)) {
           chunks.pass(read)
           break
@@ -190,24 +185,37 @@ const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
     } catch (error) {
       throw await checkedError(held, at, error)
     }
-    const ended = await settle(held, at, late || !reached(held, progress, chunks.ahead))
-    if (ended !== 'bell') return ended
+    const ended = await settle(held, at, { unfinished: late || !reached(held, progress, chunks.ahead), goesOnUntilMs })
+    if (ended !== 'more') return ended
   }
 }
 
-/** FLUSH and RELEASE, or DEFER. What is committed stays committed: trouble with the table then costs the next owner a look at the log's tail, not this delivery. */
-const settle = async (held: HeldTask, at: Work, unfinished: boolean): Promise<Ended | 'bell' | undefined> => {
+/**
+ * FLUSH and RELEASE, or DEFER; `more` where a bell was rung, or where input has come while rows were written: it need not wait for them. What
+ * is committed stays committed: trouble with the table then costs the next owner a look at the log's tail, not this delivery.
+ */
+const settle = async (
+  held: HeldTask,
+  at: Work,
+  { unfinished, goesOnUntilMs }: { readonly unfinished: boolean; readonly goesOnUntilMs: number },
+): Promise<Ended | 'more' | undefined> => {
   const { task, progress, flush } = at
   try {
     // a tick leaves nothing behind (R34): the sweeper would send one for ever
     const deferred = flush.mayWait && !unfinished && held.trigger.kind !== 'tick'
-    await (deferred ? flush.eager() : flush.all())
+    const writing = deferred ? flush.eager() : flush.all()
+    if (writing) {
+      at.written = Promise.all([at.written, writing]).then(() => undefined)
+      if (!unfinished && (await hasMore(held, at, at.written, goesOnUntilMs))) return 'more'
+    }
+    await at.written
     for (const { name } of held.plan.stores) task.store(name)?.rows.evict(flush.pinned(name))
     progress.sizes = sizesNow(held, task, progress.sizes)
     const ended = await end(held, at, { unfinished, deferred })
-    if (!deferred && ended !== 'bell') flush.checkpointed()
+    if (ended === 'bell') return 'more'
+    if (!deferred) flush.checkpointed()
     // only a task that nobody works on any more is kept, or one that goes on under the lease
-    if (ended !== 'bell' && (ended || !held.item) && !progress.spoiled) keep(held, at)
+    if ((ended || !held.item) && !progress.spoiled) keep(held, at)
     return ended
   } catch (error) {
     if (unfinished || !(error instanceof StreamsError) || !['TABLE_UNREACHABLE', 'DEADLINE_EXCEEDED'].includes(error.code)) throw error
@@ -217,15 +225,24 @@ const settle = async (held: HeldTask, at: Work, unfinished: boolean): Promise<En
   }
 }
 
-/** RELEASE, DEFER, HANDOVER, or without a lease CKPT if anything, and then undefined where a bell is needed. */
-const end = async (
-  held: HeldTask,
-  { progress, flush }: Work,
-  { unfinished, deferred }: { readonly unfinished: boolean; readonly deferred: boolean },
-): Promise<Ended | 'bell' | undefined> => {
-  if (held.item) return unfinished ? handOver(held, progress, true) : release(held, progress, deferred)
-  if (flush.isBehind && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpointOf(progress), held.deadlineMs)
-  return unfinished ? undefined : endedAs('done', progress)
+/** Whether input comes before all rows are written; it is read next. */
+const hasMore = async (held: HeldTask, at: Work, written: Promise<void>, untilMs: number): Promise<boolean> => {
+  const { chunks } = at
+  let pending = true
+  const end = (): void => {
+    pending = false
+  }
+  written.then(end, end)
+  while (pending && !chunks.late && held.ports.clock.nowMs() < untilMs) {
+    const from = chunks.ahead
+    // what cannot be read now is for the next event
+    const read = await readInput(held, from, lookMs).catch(() => undefined)
+    if (!read) return false
+    if (!read.some((it) => it.records.length > 0)) continue
+    at.input = { from, read: Promise.resolve(read) }
+    return true
+  }
+  return false
 }
 
 const keep = ({ memory }: HeldTask, { task, session, openedMs, progress, flush }: Work): void => {
@@ -249,11 +266,13 @@ const poll = async (held: HeldTask, { progress, chunks }: Work): Promise<boolean
  * What a failed chunk means. The transaction before it, which may still be under way, has its say first. An error of processing counts
  * only if nobody else has taken over in the meantime (protocol §5); it then frees the lease.
  */
-const checkedError = async (held: HeldTask, { session, progress, chunks }: Work, failed: unknown): Promise<unknown> => {
+const checkedError = async (held: HeldTask, at: Work, failed: unknown): Promise<unknown> => {
+  const { session, progress, chunks } = at
   const error = await chunks.settled().then(
     () => failed,
     (before: unknown) => before,
   )
+  await at.written?.catch(() => undefined)
   // an open transaction would hold back every reader until its timeout; a session that was fenced does nothing here
   await session.abort(held.deadlineMs).catch(() => undefined)
   if (error instanceof StreamsError && error.retryable) return error
@@ -296,8 +315,6 @@ const progressOf = (held: HeldTask, log: LogState, positions: Readonly<Record<st
   sizes: undefined,
 })
 
-const sourcesOf = ({ plan }: HeldTask): readonly string[] => [...plan.sources.keys()]
-
 const readInput = (held: HeldTask, positions: Readonly<Record<string, number>>, waitMs: number): Promise<readonly FetchedPartition[]> => {
   const { ports, partition, deadlineMs } = held
   const bytesMax = held.chunkBytesMax ?? 1024 * 1024
@@ -318,67 +335,4 @@ const readNext = (held: HeldTask, at: Work): Promise<readonly FetchedPartition[]
   at.input = undefined
   const fits = input !== undefined && Object.entries(ahead).every(([topic, offset]) => input.from[topic] === offset)
   return fits ? input.read : readInput(held, ahead, 0)
-}
-
-const ownReached = ({ trigger }: HeldTask, { positions }: Progress): boolean =>
-  trigger.kind === 'tick' || (positions[trigger.topic] ?? -1) >= trigger.target
-
-const checkpointOf = ({ commit, positions, ends, wakeMs, sizes }: Progress): Checkpoint => ({
-  seq: commit.seq,
-  gen: commit.gen,
-  ends,
-  positions,
-  ...(wakeMs === undefined ? {} : { wakeMs }),
-  ...(sizes === undefined ? {} : { sizes }),
-})
-
-const endedAs = (result: InvocationOutcome['result'], { commit, positions }: Progress): Ended => ({ result, seq: commit.seq, positions })
-
-/** RELEASE or DEFER; `bell` where somebody rang in the meantime, undefined where the lease was lost below the own target. */
-const release = async (held: HeldTask, progress: Progress, deferred: boolean): Promise<Ended | 'bell' | undefined> => {
-  const { ports, token, deadlineMs } = held
-  const checkpoint = checkpointOf(progress)
-  const request = { token, checkpoint, sources: sourcesOf(held), deferred }
-  const { released, item } = await ports.table.release(taskIdOf(held), request, deadlineMs)
-  return released ? endedAs('done', progress) : refused(held, progress, { item, checkpoint, deferred })
-}
-
-/**
- * HANDOVER: gives the lease back although bells stand, and leaves one for the own target if it was not reached. With
- * `flushed` false the checkpoint stays as it is: the next owner looks at the log's tail.
- */
-const handOver = async (held: HeldTask, progress: Progress, flushed: boolean): Promise<Ended | 'bell' | undefined> => {
-  const { ports, trigger, token, deadlineMs } = held
-  const checkpoint = flushed ? checkpointOf(progress) : undefined
-  const bell = trigger.kind === 'delivery' && !ownReached(held, progress) ? { topic: trigger.topic, target: trigger.target } : undefined
-  const { released, item } = await ports.table.release(
-    taskIdOf(held),
-    { token, checkpoint, sources: sourcesOf(held), handover: bell ? { bell } : {} },
-    deadlineMs,
-  )
-  // a release that finds no lease counts as repeated, but somebody else may have given it back: then our bell is not there
-  const recorded = bell === undefined || (item?.bells[bell.topic] ?? -1) >= bell.target
-  if (!released || !recorded) return refused(held, progress, { item, checkpoint })
-  return endedAs(bell ? 'handed over' : 'done', progress)
-}
-
-/** Why a release was refused: a bell above the position, another's lease (then no bell of ours was written), or a newer checkpoint. */
-const refused = async (
-  held: HeldTask,
-  progress: Progress,
-  {
-    item,
-    checkpoint,
-    deferred = false,
-  }: { readonly item: TaskItem | undefined; readonly checkpoint: Checkpoint | undefined; readonly deferred?: boolean },
-): Promise<Ended | 'bell' | undefined> => {
-  if (item?.lease?.token !== held.token) {
-    if (checkpoint && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)
-    progress.spoiled = true
-    return ownReached(held, progress) ? endedAs('done', progress) : undefined
-  }
-  if (item.checkpoint && checkpoint && item.checkpoint.seq > checkpoint.seq)
-    throw new StreamsError('FENCED', 'The table has a newer checkpoint')
-  progress.bells = item.bells
-  return 'bell'
 }

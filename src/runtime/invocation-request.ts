@@ -46,6 +46,11 @@ export interface InvocationRequest {
   readonly chunkBytesMax?: number
   /** Rows of a store beyond this are let go at the end of an invocation. Default 128 MiB. */
   readonly storeBytesMax?: number
+  /**
+   * For so long a delivery goes on with input that comes while its rows are written, milliseconds: it does not wait for them then. Who
+   * invokes it must not have anything else to do that waits for its end. Default: it does not go on.
+   */
+  readonly goOnMs?: number
 }
 
 /** `done`: the target is reached; `rung`: whoever holds the lease was told; `handed over`: time ran out, a bell stands; `held`: a tick found the task busy. */

@@ -1,7 +1,8 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
 import type { TaskItem } from '../state/backend.ts'
-import { type Ended, fence, holdTask } from './held-task.ts'
+import { fence, holdTask } from './held-task.ts'
 import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
+import type { Ended } from './release.ts'
 import { isWarm } from './task-memory.ts'
 
 /** The lease outlives the invocation by this: nobody takes it from a holder that is still writing. */

@@ -45,6 +45,7 @@ export interface Run {
   readonly forMs?: number
   readonly chunkBytesMax?: number
   readonly storeBytesMax?: number
+  readonly goOnMs?: number
 }
 
 export interface SceneOptions {
@@ -96,6 +97,7 @@ export async function scene({ topology = counting(), topics = { words: 1, totals
       memory: how.memory ?? createTaskMemory(),
       ...(how.chunkBytesMax === undefined ? {} : { chunkBytesMax: how.chunkBytesMax }),
       ...(how.storeBytesMax === undefined ? {} : { storeBytesMax: how.storeBytesMax }),
+      ...(how.goOnMs === undefined ? {} : { goOnMs: how.goOnMs }),
     })
   }
   return {

@@ -25,6 +25,7 @@ const quiet = (app: AppName): Profile => ({
   invocationMs: 60_000,
   chunkBytesMax: 1,
   storeBytesMax: 0,
+  goOnMs: 0,
   batches: 3,
   recordsPerBatch: 3,
   stepMs: 1,

@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts'
 import type { Patch } from './mutation.ts'
 
 const heldTask = 'src/runtime/held-task.ts'
+const release = 'src/runtime/release.ts'
 const apps = ['deferred'] as const
 const leaving: Patch = { file: heldTask, find: " && held.trigger.kind !== 'tick'", replace: '' }
 
@@ -30,13 +31,13 @@ export const flushMutants: readonly Mutant[] = [
     rule: 'R12, deferred',
     without: 'a checkpoint is written although rows wait for their flush',
     apps,
-    patches: [{ file: heldTask, find: 'if (flush.isBehind && !deferred) await', replace: 'if (flush.isBehind) await' }],
+    patches: [{ file: release, find: 'if (flush.isBehind && !deferred) await', replace: 'if (flush.isBehind) await' }],
   },
   {
     rule: 'R17, deferred',
     without: 'a refused DEFER writes the checkpoint',
     apps,
-    patches: [{ file: heldTask, find: 'if (checkpoint && !deferred) await', replace: 'if (checkpoint) await' }],
+    patches: [{ file: release, find: 'if (checkpoint && !deferred) await', replace: 'if (checkpoint) await' }],
   },
   {
     rule: 'R20, deferred',

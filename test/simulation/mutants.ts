@@ -5,6 +5,7 @@ import type { Patch } from './mutation.ts'
 import { operationMutants } from './operation-mutants.ts'
 
 const heldTask = 'src/runtime/held-task.ts'
+const release = 'src/runtime/release.ts'
 const chunks = 'src/runtime/chunks.ts'
 const chunk = 'src/runtime/chunk.ts'
 const snapshot = 'src/runtime/snapshot.ts'
@@ -19,7 +20,7 @@ const onwards: Patch = {
 }
 
 const refusedForNothing: Patch = {
-  file: heldTask,
+  file: release,
   find: '    if (checkpoint && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpoint, held.deadlineMs)\n',
   replace: '',
 }
@@ -78,7 +79,7 @@ export const mutants: readonly Mutant[] = [
     without: 'success without having reached the own target',
     patches: [
       {
-        file: heldTask,
+        file: release,
         find: "return ownReached(held, progress) ? endedAs('done', progress) : undefined",
         replace: "return endedAs('done', progress)",
       },
@@ -140,8 +141,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: heldTask,
-        find: '    await (deferred ? flush.eager() : flush.all())\n',
-        replace: '    ;(deferred ? flush.eager() : flush.all()).catch(() => undefined)\n',
+        find: '    await at.written\n',
+        replace: '    at.written?.catch(() => undefined)\n',
       },
     ],
   },
@@ -224,9 +225,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'R16',
     without: 'success below the target, where its records are not readable yet',
-    patches: [
-      { file: heldTask, find: 'settle(held, at, late || !reached(held, progress, chunks.ahead))', replace: 'settle(held, at, late)' },
-    ],
+    patches: [{ file: heldTask, find: 'unfinished: late || !reached(held, progress, chunks.ahead),', replace: 'unfinished: late,' }],
   },
   {
     rule: 'R17',
@@ -355,6 +354,11 @@ export const mutants: readonly Mutant[] = [
         replace: '      rows.clear()\n      for (const row of committed) {\n',
       },
     ],
+  },
+  {
+    rule: 'R29, going on',
+    without: 'the checkpoint waits for the rows that were written last alone, not for those that were on their way before',
+    patches: [{ file: heldTask, find: 'Promise.all([at.written, writing]).then(() => undefined)', replace: 'writing' }],
   },
   ...flushMutants,
   ...logMutants,

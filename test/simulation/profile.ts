@@ -29,6 +29,7 @@ export interface Profile {
   readonly invocationMs: number
   readonly chunkBytesMax: number
   readonly storeBytesMax: number
+  readonly goOnMs: number
   readonly batches: number
   readonly recordsPerBatch: number
   /** How long a step takes. */
@@ -210,7 +211,7 @@ const works: readonly (readonly Operation[])[] = [
   ['deploy', 'silence'],
 ]
 
-const ordinary = (random: Random): Omit<Profile, 'operations'> => ({
+const ordinary = (random: Random): Omit<Profile, 'operations' | 'goOnMs'> => ({
   policy: random.pick<Policy>(['any', 'any', 'sticky', 'sticky', 'oldest']),
   callFaults: some(random, callFaults),
   events: some(random, events),
@@ -235,7 +236,7 @@ const ordinary = (random: Random): Omit<Profile, 'operations'> => ({
 
 export const profileOf = (random: Random): Profile => {
   const profile = { ...ordinary(random), ...random.pick(themes)(random) }
-  return { operations: random.pick(works), ...profile }
+  return { operations: random.pick(works), ...profile, goOnMs: random.pick([0, 0, 100, 1_000_000]) }
 }
 
 /** Without any fault and any event: what is left is who goes first. */

@@ -158,6 +158,7 @@ export class Triggers {
       memory: process.memoryOf(task),
       chunkBytesMax: profile.chunkBytesMax,
       storeBytesMax: profile.storeBytesMax,
+      goOnMs: profile.goOnMs,
     }).then(
       (outcome) => process.gone || this.#succeeded(process, { task, trigger }, outcome),
       (error: unknown) => process.gone || this.#failed(process, { task, trigger }, error),

@@ -20,10 +20,6 @@ const oracle = join(import.meta.dirname, '../test/conformance/oracle/run')
 interface Side {
   readonly name: string
   readonly command: readonly string[]
-  /** It stops after this part of the records, as all of them would take it hours; its rates do not change. */
-  readonly part?: number
-  /** It may come to a stop: then it is not run again, and not compared. */
-  readonly patienceMs?: number
 }
 
 /** What runs in Node is bundled, as functions are. */
@@ -35,7 +31,7 @@ const sidesIn = async (folder: string): Promise<readonly Side[]> => {
   return [
     { name: 'ours', command: await app('own-app.ts') },
     { name: 'Java Kafka Streams, exactly_once_v2, one thread', command: [oracle, 'bench', 'app'] },
-    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts'), part: 0.05, patienceMs: 60_000 },
+    { name: 'kafkajs by hand', command: await app('kafkajs-app.ts') },
   ]
 }
 
@@ -63,35 +59,22 @@ const compare = async (sides: readonly Side[], records: number, note: (text: str
       note(`${workload.name}: feeding ${records} records`)
       await feed(ports, { workload, records, partitions })
       const runs = sides.map((): Measured[] => [])
-      const stopped = new Set<number>()
       for (let round = 1; round <= rounds; round++) {
-        for (const [at, { name, command, part = 1, patienceMs }] of sides.entries()) {
-          if (stopped.has(at)) continue
+        for (const [at, { name, command }] of sides.entries()) {
           note(`${workload.name}, round ${round} of ${rounds}: ${name}`)
-          const given = [workload.name, kafka.bootstrap.join(','), `bench-${at}-${round}`, String(processedIn(workload, records * part))]
-          try {
-            runs[at]?.push(await run(command, given, patienceMs ?? 900_000))
-          } catch (error) {
-            if (patienceMs === undefined) throw error
-            note(`${workload.name}: ${name} did not come to an end`)
-            stopped.add(at)
-          }
+          const given = [workload.name, kafka.bootstrap.join(','), `bench-${at}-${round}`, String(processedIn(workload, records))]
+          runs[at]?.push(await run(command, given, 900_000))
         }
       }
-      const found = runs.map((all, at) => {
-        const processed = records * (sides[at]?.part ?? 1)
-        return {
-          wall: median(all.map(({ ms }) => (1_000 * processed) / ms)),
-          cpu: median(all.map(({ cpuMs }) => (1_000 * processed) / cpuMs)),
-          records: processed,
-          memoryMb: Math.round(median(all.map(({ memoryMb }) => memoryMb))),
-        }
-      })
+      const found = runs.map((all) => ({
+        wall: median(all.map(({ ms }) => (1_000 * records) / ms)),
+        cpu: median(all.map(({ cpuMs }) => (1_000 * records) / cpuMs)),
+        memoryMb: Math.round(median(all.map(({ memoryMb }) => memoryMb))),
+      }))
       for (const [at, { name }] of sides.entries()) {
-        if (stopped.has(at)) continue
-        const { wall = Number.NaN, cpu = Number.NaN, memoryMb = Number.NaN, records: processed = 0 } = found[at] ?? {}
+        const { wall = Number.NaN, cpu = Number.NaN, memoryMb = Number.NaN } = found[at] ?? {}
         rows.push({
-          ...{ workload: workload.name, side: name, records: processed, 'records/s': Math.round(wall) },
+          ...{ workload: workload.name, side: name, records, 'records/s': Math.round(wall) },
           ...{ 'CPU s per million': rounded(1e6 / cpu), 'memory MB': memoryMb },
         })
         if (at === 0) continue

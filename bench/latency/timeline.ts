@@ -10,9 +10,8 @@ export interface Span {
 export interface InvocationLine {
   readonly enteredMs: number
   readonly leftMs: number
-  /** Everything below this offset of its source is processed. */
-  readonly end: number
-  readonly transactions: number
+  /** How many records of its source each transaction has read, in their order. */
+  readonly commits: readonly number[]
   readonly spans: readonly Span[]
 }
 
@@ -22,11 +21,14 @@ export interface Stage {
   readonly invokedMs: readonly number[]
   /** Of the same invocations, in order. */
   readonly lines: readonly InvocationLine[]
-  /** In offset order; the time is that of the record that it came from. */
+  /** In offset order, each as often as it was delivered; the time is that of the record that it came from. */
   readonly records: readonly { readonly offset: number; readonly timestamp: number }[]
 }
 
-/** Mean milliseconds that records spent on each part of the way; they add up to the mean latency, but for `table`, which comes behind the commit. */
+/**
+ * Mean milliseconds that records spent on each part of the way; they add up to the mean latency, but for `table`, which comes behind the
+ * commit. What an invocation takes while it writes rows was not invoked for: its way begins with the Fetch.
+ */
 export interface Hops {
   /**
    * From the record, or from the commit that wrote it, to the event: poll, batching window, and the invocation before. Below zero where
@@ -68,25 +70,52 @@ export const hopsOf = (stages: readonly Stage[], during: { readonly fromMs: numb
   return { ...all, visible: seenMs - committedMs }
 }
 
-/** Means over the records of a stage, each by the invocation that committed it; times count from the record's own. */
+/** A transaction, and how what it read came to it. */
+interface Transaction {
+  readonly invokedMs: number
+  readonly enteredMs: number
+  readonly committedMs: number
+  readonly records: number
+  readonly requestMs: Readonly<Record<(typeof requests)[number], number>>
+}
+
+const transactionsOf = (line: InvocationLine, invokedMs: number): readonly Transaction[] => {
+  const ends = line.spans.filter(({ name }) => name === 'EndTxn')
+  return line.commits.map((records, at) => {
+    const [fromMs, committedMs] = [ends[at - 1]?.toMs ?? line.enteredMs, ends[at]?.toMs ?? Number.NaN]
+    const own = line.spans.filter((span) => span.name !== 'Fetch' && span.fromMs >= fromMs && span.toMs <= committedMs)
+    const begunMs = own.find(({ name }) => name === 'AddPartitionsToTxn')?.fromMs ?? committedMs
+    const input = line.spans.findLast(({ name, toMs }) => name === 'Fetch' && toMs <= begunMs)
+    const spentOn = (name: string): number => own.reduce((sum, span) => sum + (span.name === name ? span.toMs - span.fromMs : 0), 0)
+    const inputMs = input ? input.toMs - input.fromMs : 0
+    const lookedMs = input?.fromMs ?? fromMs
+    return {
+      ...{ committedMs, records, invokedMs: at === 0 ? invokedMs : lookedMs, enteredMs: at === 0 ? line.enteredMs : lookedMs },
+      requestMs: { ...Object.fromEntries(requests.map((name) => [name, spentOn(name)])), Fetch: inputMs } as Transaction['requestMs'],
+    }
+  })
+}
+
+/** Means over the records of a stage, each by the transaction that committed it; times count from the record's own. */
 const ofStage = ({ invokedMs, lines, records }: Stage, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }) => {
-  const found: { readonly line: InvocationLine; readonly invokedMs: number; readonly timestamp: number }[] = []
-  let at = 0
+  const transactions = lines.flatMap((line, at) => transactionsOf(line, invokedMs[at] ?? 0))
+  const found: (Transaction & { readonly timestamp: number })[] = []
+  let [at, left, next] = [0, transactions[0]?.records ?? 0, 0]
   for (const { offset, timestamp } of records) {
-    while (at < lines.length && ((lines[at]?.end ?? 0) <= offset || lines[at]?.transactions === 0)) at++
-    const line = lines[at]
-    if (line && timestamp >= fromMs && timestamp < toMs) found.push({ line, invokedMs: invokedMs[at] ?? 0, timestamp })
+    // delivered again
+    if (offset < next) continue
+    next = offset + 1
+    while (left === 0 && at < transactions.length) left = transactions[++at]?.records ?? 0
+    left--
+    const transaction = transactions[at]
+    if (transaction && timestamp >= fromMs && timestamp < toMs) found.push({ ...transaction, timestamp })
   }
   const meanOf = (value: (one: (typeof found)[number]) => number): number => mean(found.map(value))
-  const committedAt = ({ spans }: InvocationLine): number => spans.findLast(({ name }) => name === 'EndTxn')?.toMs ?? Number.NaN
   return {
     invokedMs: meanOf((one) => one.invokedMs - one.timestamp),
-    invokeMs: meanOf((one) => one.line.enteredMs - one.invokedMs),
-    committedMs: meanOf(({ line, timestamp }) => committedAt(line) - timestamp),
-    requestMs: Object.fromEntries(requests.map((name) => [name, meanOf(({ line }) => spent(line, name))])) as Record<
-      (typeof requests)[number],
-      number
-    >,
-    tableMs: mean(lines.filter(({ transactions }) => transactions > 0).map((line) => spent(line, 'table'))),
+    invokeMs: meanOf((one) => one.enteredMs - one.invokedMs),
+    committedMs: meanOf((one) => one.committedMs - one.timestamp),
+    requestMs: Object.fromEntries(requests.map((name) => [name, meanOf(({ requestMs }) => requestMs[name])])) as Transaction['requestMs'],
+    tableMs: mean(lines.filter(({ commits }) => commits.length > 0).map((line) => spent(line, 'table'))),
   }
 }

@@ -30,6 +30,10 @@ export interface EventSourceProps {
 
 const defaultWindow = Duration.seconds(1)
 
+/** Lambda's batching window, where it is known and Lambda takes it. */
+export const windowOf = ({ maxBatchingWindow = defaultWindow }: Partial<EventSourceOptions> = {}): Duration =>
+  isWindow(maxBatchingWindow) ? maxBatchingWindow : defaultWindow
+
 /**
  * Polls one topic for a function: from its beginning, without end of retries, as the protocol requires (its E4). The
  * starting position counts only until the consumer group has committed.
@@ -39,11 +43,10 @@ export class EventSource extends Construct {
 
   constructor(scope: Construct, id: string, props: EventSourceProps) {
     super(scope, id)
-    const window = props.options?.maxBatchingWindow ?? defaultWindow
     this.mapping = new EventSourceMapping(this, 'Mapping', {
       batchSize: 1000,
       ...props.options,
-      maxBatchingWindow: isWindow(window) ? window : defaultWindow,
+      maxBatchingWindow: windowOf(props.options),
       target: props.target,
       ...addressOf(props.cluster),
       kafkaTopic: props.topic,

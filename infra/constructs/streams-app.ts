@@ -8,7 +8,7 @@ import { type AlarmOptions, TaskAlarms } from './alarms.ts'
 import { bootstrapBrokers } from './bootstrap-brokers.ts'
 import { checkDestination, checkNames, checkPartitions, checkRecordBytes, checkSinks, checkSources } from './checks.ts'
 import { appDashboard } from './dashboard.ts'
-import { consumerGroupId, EventSource } from './event-source.ts'
+import { consumerGroupId, EventSource, windowOf } from './event-source.ts'
 import { checkEventSource, checkPollers, type EventSourceOptions, type Pollers, pollersOf } from './event-source-options.ts'
 import { type Finding, refuse } from './finding.ts'
 import { checkFunction, type FunctionOptions, optionsFor, type PerSubTopology } from './function-options.ts'
@@ -100,7 +100,9 @@ export class StreamsApp extends Construct {
     this.functions = new Map(
       topology.subTopologies.map((subTopology) => {
         const { name } = subTopology
-        const task = new TaskFunction(this, `Task-${name}`, { ...shared, subTopology, options: optionsFor(props.taskFunction, name) })
+        const batchingWindow = windowOf(optionsFor(props.eventSource, name))
+        const options = optionsFor(props.taskFunction, name)
+        const task = new TaskFunction(this, `Task-${name}`, { ...shared, subTopology, batchingWindow, options })
         const sources = this.#poll(task, props)
         // New code may write to topics that old code did not have, and what invokes it may read them.
         const users = [task.function, ...sources, new Tick(task, 'Tick', task.function)]

@@ -27,6 +27,8 @@ export interface TaskFunctionProps {
   /** Written by every function: topics that callbacks of the topology choose (names, or prefixes that end in `*`), and of dead letters. */
   readonly writesTo: readonly string[]
   readonly deadLetterTopic: string | undefined
+  /** Of its event sources. Without any, it goes on with what comes while it writes rows. */
+  readonly batchingWindow: Duration
   readonly options: Partial<FunctionOptions>
 }
 
@@ -58,6 +60,7 @@ export class TaskFunction extends Construct {
         MILLRACE_TABLE: table.tableName,
         MILLRACE_BROKERS: props.brokers,
         MILLRACE_AUTH: authSetting(cluster.auth),
+        MILLRACE_BATCHING_WINDOW: props.batchingWindow.isUnresolved() ? 'unknown' : String(props.batchingWindow.toSeconds()),
       },
       timeout: this.timeout,
       memoryMb: 1024,

@@ -25,6 +25,11 @@ export interface StreamsHandlerOptions {
   readonly adapters?: () => Adapters | Promise<Adapters>
   /** Default: one JSON line per entry to standard output; `debug` only with `MILLRACE_LOG=debug`. */
   readonly log?: (entry: LogEntry) => void
+  /**
+   * Whether an event of one partition goes on, for a second at most, with records that come while its rows are written: they wait neither for
+   * the table nor for the next event, and the function runs for longer. Default: with a batching window of 0, as `MILLRACE_BATCHING_WINDOW` says.
+   */
+  readonly goesOn?: boolean
   /** Told of every committed transaction. */
   readonly onCommit?: (chunk: CommittedChunk) => void
   /** Told of every finished invocation of a task. */
@@ -35,7 +40,7 @@ export type StreamsHandler = (event: unknown, context: HandlerContext) => Promis
 
 /** Tasks of one event that run side by side over the same sockets (protocol §11). */
 const parallelMax = 8
-/** An event of one partition: nobody waits for its end but what comes next of that partition. */
+/** Nobody waits for the end of an event of one partition but what comes next of that partition. */
 const goOnMs = 1_000
 /** Of Lambda's time, to leave room for the answer itself. */
 const answerMs = 500
@@ -56,7 +61,7 @@ interface Running {
  * event source delivers the batch again.
  */
 export const streamsHandler = (topology: Topology, options: StreamsHandlerOptions = {}): StreamsHandler => {
-  const log = options.log ?? logLine
+  const { log = logLine, goesOn = process.env.MILLRACE_BATCHING_WINDOW === '0' } = options
   let running: Promise<Running> | undefined
   const start = (): Promise<Running> => {
     running ??= startRunning(topology, options, log).catch((error: unknown) => {
@@ -86,7 +91,8 @@ export const streamsHandler = (topology: Topology, options: StreamsHandlerOption
         const memory = memories.get(partition) ?? createTaskMemory()
         memories.set(partition, memory)
         const task = { applicationId: plan.applicationId, subTopology: plan.subTopology, partition, trigger: trigger.kind }
-        const request = { ports, plan, partition, trigger, deadlineMs, memory, globals, ...(tasks.size === 1 ? { goOnMs } : {}) }
+        const more = goesOn && tasks.size === 1 ? { goOnMs } : {}
+        const request = { ports, plan, partition, trigger, deadlineMs, memory, globals, ...more }
         const outcome = await runInvocation(request).catch((error: unknown) => {
           log({ ...errorEntry(error), ...task })
           if (error instanceof Error) said.add(error)

@@ -21,12 +21,6 @@ const keys = Array.from({ length: brokers }, (_, partition) => {
 /** Requests of a transaction: partitions are added, then records go to both leaders at once, then it ends. */
 const transaction = [['AddPartitionsToTxn'], ['Produce to 0', 'Produce to 1'], ['EndTxn']]
 
-/** While rows are written, behind the last transaction, the function looks for what has come: nothing but the end of the invocation waits for that. */
-const withoutLooks = (exchanges: WireTap['exchanges']): WireTap['exchanges'] => {
-  const committed = exchanges.findLast(({ name }) => name === 'EndTxn')?.answered ?? Number.POSITIVE_INFINITY
-  return exchanges.filter(({ name, sent }) => name !== 'Fetch' || sent < committed)
-}
-
 interface App {
   readonly sources: readonly string[]
   /** Writes all keys to the topic, once for each of these lengths of a value, each time as one transaction; answers the event that tells of the last. */
@@ -68,7 +62,10 @@ describe.skipIf(dynamodb === null)('requests of a warm function', () => {
   })
 
   /** Counts by key what comes in on so many topics, and is warm: it has counted every key once. */
-  const warmApp = async (sourceCount: number, flush?: DeferredFlush): Promise<App> => {
+  const warmApp = async (
+    sourceCount: number,
+    { flush, goesOn = false }: { flush?: DeferredFlush; goesOn?: boolean } = {},
+  ): Promise<App> => {
     const applicationId = unique('app')
     const sources = Array.from({ length: sourceCount }, (_, n) => `${applicationId}-in-${n}`)
     const builder = new StreamsBuilder()
@@ -91,7 +88,7 @@ describe.skipIf(dynamodb === null)('requests of a warm function', () => {
     open = adapters
     await adapters.table.ensure(soon())
     const identity = { applicationId, subTopology: topology.subTopologies[0]?.name ?? '' }
-    const handler = streamsHandler(topology, { identity, adapters: () => adapters, log: () => undefined })
+    const handler = streamsHandler(topology, { identity, adapters: () => adapters, log: () => undefined, goesOn })
     const app = appOver(handler, sources)
     for (const topic of sources) await app.traced(await app.write(topic))
     return app
@@ -118,7 +115,7 @@ describe.skipIf(dynamodb === null)('requests of a warm function', () => {
     traced: async (event) => {
       tap.exchanges.length = 0
       await handler(event, { getRemainingTimeInMillis: () => 30_000 })
-      return withoutLooks(tap.exchanges.filter(({ early }) => !early))
+      return tap.exchanges.filter(({ early }) => !early)
     },
   })
 
@@ -128,8 +125,20 @@ describe.skipIf(dynamodb === null)('requests of a warm function', () => {
     expect(roundTrips(await app.traced(event))).toEqual([['Fetch'], ...transaction, ['BatchExecuteStatement'], ['UpdateItem']])
   })
 
+  it('are, where it goes on with what comes while rows are written, the same, and looks for input meanwhile', async () => {
+    const app = await warmApp(1, { goesOn: true })
+    const exchanges = await app.traced(await app.write(app.sources[0] ?? ''))
+    const looks = exchanges.filter(({ name }) => name === 'Fetch').slice(1)
+    expect(looks.length).toBeGreaterThan(0)
+    const others = exchanges.filter((it) => !looks.includes(it))
+    expect(roundTrips(others)).toEqual([['Fetch'], ...transaction, ['BatchExecuteStatement'], ['UpdateItem']])
+    const sentOf = (wanted: string): number => exchanges.find(({ name }) => name === wanted)?.sent ?? Number.NaN
+    const committed = exchanges.find(({ name }) => name === 'EndTxn')?.answered ?? Number.NaN
+    expect(looks.filter(({ sent }) => sent < committed || sent > sentOf('UpdateItem'))).toEqual([])
+  })
+
   it('are, where rows are flushed later, its input and the three of a transaction', async () => {
-    const app = await warmApp(1, { intervalMs: 600_000 })
+    const app = await warmApp(1, { flush: { intervalMs: 600_000 } })
     for (const round of [1, 2, 3])
       expect([round, roundTrips(await app.traced(await app.write(app.sources[0] ?? '')))]).toEqual([round, [['Fetch'], ...transaction]])
   })

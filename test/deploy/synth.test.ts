@@ -96,6 +96,7 @@ describe('the stack of the word count', () => {
           MILLRACE_TABLE: '<AppStateTable>',
           MILLRACE_BROKERS: '<AppBootstrapBrokers.BootstrapBrokerStringSaslIam>',
           MILLRACE_AUTH: '{"kind":"iam"}',
+          MILLRACE_BATCHING_WINDOW: '1',
         },
       },
       Handler: 'index.handler',

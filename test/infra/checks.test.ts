@@ -312,7 +312,10 @@ describe('an application can be given', { timeout: 120_000 }, () => {
       ReservedConcurrentExecutions: 12,
       Timeout: 120,
       Environment: {
-        Variables: Match.objectLike({ NODE_OPTIONS: '--enable-source-maps --no-warnings', LEVEL: '7', MILLRACE_SUB_TOPOLOGY: 'in' }),
+        Variables: Match.objectLike({
+          ...{ NODE_OPTIONS: '--enable-source-maps --no-warnings', LEVEL: '7' },
+          ...{ MILLRACE_SUB_TOPOLOGY: 'in', MILLRACE_BATCHING_WINDOW: '0' },
+        }),
       },
     })
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {

@@ -1,4 +1,5 @@
-export type { PipedRecord, ProducedRecord } from './test-cluster.ts'
+export type { ProducedRecord } from './produced-topic.ts'
+export type { PipedRecord } from './test-cluster.ts'
 export {
   type InputTopicOptions,
   type TestInput,

@@ -6,7 +6,7 @@ import type { StateStore } from '../processor/store.ts'
 import { type Effects, initialTimes, type TaskTimes } from '../runtime/effects.ts'
 import { partitionOfKey } from '../runtime/partitioner.ts'
 import { planOf, planWhole, type TaskPlan } from '../runtime/plan.ts'
-import type { FetchedRecord, LogRecord } from '../runtime/ports.ts'
+import { type FetchedRecord, type LogRecord, type PartitionBatch, recordCount } from '../runtime/ports.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { type NodeVisit, Task } from '../runtime/task.ts'
 import type { TaskStore } from '../runtime/task-stores.ts'
@@ -16,6 +16,7 @@ import { Rows } from '../state/rows.ts'
 import type { SourceNode, StoreSpec } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
 import { Idling } from './idling.ts'
+import type { ProducedTopic } from './produced-topic.ts'
 
 /** A record on its way to a topic; without a partition its key decides, and where there is none the partitions take turns. */
 export interface PipedRecord {
@@ -24,18 +25,13 @@ export interface PipedRecord {
   readonly record: LogRecord
 }
 
-/** A record that was written, in the order of writing. */
-export interface ProducedRecord extends LogRecord {
-  readonly partition: number
-}
-
 export interface TestClusterOptions {
   readonly applicationId: string
   readonly nowMs: () => number
   /** Partition counts of the user's topics; without them all sub-topologies are one task, as in Kafka's driver. */
   readonly partitions: Readonly<Record<string, number>> | undefined
   /** What was written, by topic. */
-  readonly produced: Map<string, ProducedRecord[]>
+  readonly produced: (topic: string) => ProducedTopic
   readonly visited: ((visit: NodeVisit) => void) | undefined
   /** Tasks are thrown away: what they leave goes to a table. Else their rows stay in their memory, and nobody else wants them. */
   readonly cuts: boolean
@@ -50,13 +46,27 @@ interface RunningTask {
   times: TaskTimes
 }
 
+/** What the cluster knows of a topic. */
+interface ClusterTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly produced: ProducedTopic
+  /** The next one, by partition. */
+  readonly offsets: number[]
+  /** Records that came so far. */
+  count: number
+  /** Who reads it. */
+  tasks: readonly RunningTask[]
+  globals: readonly RunningTask[]
+}
+
 const farFuture = Number.MAX_SAFE_INTEGER
 
 /** The topics, the state table and the tasks of one topology in memory; the tasks are production's. */
 export class TestCluster {
   readonly #options: TestClusterOptions
   readonly #table: TableBackend | undefined
-  readonly #offsets = new Map<string, number>()
+  readonly #topics = new Map<string, ClusterTopic>()
   readonly #counts: ReadonlyMap<string, number>
   readonly #idleMs: number
   readonly #globals: readonly RunningTask[]
@@ -96,50 +106,39 @@ export class TestCluster {
   }
 
   /** Puts a record on a topic. Records of global stores are applied at once, and change no time but that of their own topic. */
-  add({ topic, partition, record }: PipedRecord): Awaitable<void> {
-    const count = this.partitionsOf(topic)
-    if (partition !== undefined && !(partition >= 0 && partition < count))
-      throw new StreamsError('INPUT_INVALID', `Topic "${topic}" has no partition ${partition}; it has ${count}`)
-    return this.#enqueue(topic, partition ?? this.#partitionFor(topic, record, count), [record])
+  add({ topic: name, partition, record }: PipedRecord): Awaitable<void> {
+    const topic = this.#topic(name)
+    if (partition !== undefined && !(partition >= 0 && partition < topic.partitions))
+      throw new StreamsError('INPUT_INVALID', `Topic "${name}" has no partition ${partition}; it has ${topic.partitions}`)
+    return this.#enqueue(topic, partition ?? partitionFor(topic, record), [record])
   }
 
   /** A topic that no source names may match the pattern of one, from then on. */
   checkSource(topic: string): void {
-    if (this.#reading(topic).length > 0) return
+    const known = this.#topic(topic)
+    if (known.tasks.length + known.globals.length > 0) return
     const matching = this.#tasks.flatMap(({ plan }) => plan.nodes.flatMap((node) => (matches(node, topic) ? [{ plan, node }] : [])))
     if (matching.length === 0) {
       const plans = [...this.#globals, ...this.#tasks].map(({ plan }) => plan)
       const patterns = plans.flatMap(({ nodes }) =>
         nodes.flatMap((node) => (node.kind === 'source' && node.pattern ? [String(node.pattern)] : [])),
       )
-      const known = [...new Set([...plans.flatMap(({ sources }) => [...sources.keys()]), ...patterns])].join(', ')
-      throw new StreamsError('INPUT_INVALID', `The topology does not read topic "${topic}"; it reads ${known}`)
+      const read = [...new Set([...plans.flatMap(({ sources }) => [...sources.keys()]), ...patterns])].join(', ')
+      throw new StreamsError('INPUT_INVALID', `The topology does not read topic "${topic}"; it reads ${read}`)
     }
     for (const { plan, node } of matching) (plan.sources as Map<string, SourceNode>).set(topic, node as SourceNode)
+    Object.assign(known, this.#readersOf(topic))
   }
 
   /** Processes until nothing is left, task by task, one record and one commit at a time. */
-  async processAll(): Promise<void> {
-    let any = false
-    for (let processed = true; processed; any ||= processed) {
-      processed = false
-      for (const running of this.#tasks) {
-        if (!running.idling.isReady(running.task, running.plan.sources.keys(), this.#options.nowMs())) continue
-        const next = running.task.processNext()
-        if (!(next instanceof Promise ? await next : next)) continue
-        processed = true
-        const settled = andThen(running.task.commit(), (effects) => this.#settle(running, effects))
-        if (settled instanceof Promise) await settled
-      }
-    }
-    // records that were all dropped on reading: their dead letters are to be written
-    if (!any) for (const running of this.#tasks) await andThen(running.task.commit(), (effects) => this.#settle(running, effects))
+  processAll(): Awaitable<void> {
+    return this.#processFrom(0, false)
   }
 
   async punctuate(): Promise<void> {
     for (const running of this.#tasks) {
       await running.task.punctuateWallClock()
-      await this.#settle(running, await running.task.commit())
+      await this.#commit(running)
     }
     await this.processAll()
   }
@@ -165,8 +164,43 @@ export class TestCluster {
     return [...this.#globals, ...this.#tasks]
   }
 
-  #reading(topic: string): readonly RunningTask[] {
-    return this.#all().filter(({ plan }) => plan.sources.has(topic))
+  #topic(name: string): ClusterTopic {
+    const known = this.#topics.get(name)
+    if (known) return known
+    const produced = this.#options.produced(name)
+    const topic = { name, partitions: this.partitionsOf(name), produced, offsets: [], count: 0, ...this.#readersOf(name) }
+    this.#topics.set(name, topic)
+    return topic
+  }
+
+  #readersOf(topic: string): Pick<ClusterTopic, 'tasks' | 'globals'> {
+    const reads = ({ plan }: RunningTask): boolean => plan.sources.has(topic)
+    return { tasks: this.#tasks.filter(reads), globals: this.#globals.filter(reads) }
+  }
+
+  /** From this task on, until none has anything; `any`: one has processed something before. */
+  #processFrom(first: number, any: boolean): Awaitable<void> {
+    const tasks = this.#tasks
+    let found = any
+    for (let [at, idle] = [first, 0]; idle < tasks.length; ) {
+      const processed = this.#processNext(tasks[at] as RunningTask)
+      at = (at + 1) % tasks.length
+      if (processed instanceof Promise) return processed.then((it) => this.#processFrom(at, found || it))
+      idle = processed ? 0 : idle + 1
+      found ||= processed
+    }
+    // records that were all dropped on reading: their dead letters are to be written
+    if (!found) return forEachInOrder(tasks, (running) => this.#commit(running))
+  }
+
+  /** One record and its commit; false where there is none. */
+  #processNext(running: RunningTask): Awaitable<boolean> {
+    if (!running.idling.isReady(running.task, running.plan.sources.keys(), this.#options.nowMs())) return false
+    const next = running.task.processNext()
+    if (next instanceof Promise) return next.then((it) => it && andThen(this.#commit(running), () => true))
+    if (!next) return false
+    const committed = this.#commit(running)
+    return committed instanceof Promise ? committed.then(() => true) : true
   }
 
   /** One task for each partition of a sub-topology, as a deployed application has them. */
@@ -207,48 +241,44 @@ export class TestCluster {
     return store && readOnly(name, { now, later: async () => store })
   }
 
-  #partitionFor(topic: string, { key }: LogRecord, count: number): number {
-    if (count === 1) return 0
-    return key === null ? (this.#offsets.get(`${topic} turn`) ?? 0) % count : partitionOfKey(key, count)
-  }
-
-  #enqueue(topic: string, partition: number, records: readonly LogRecord[]): Awaitable<void> {
-    const at = `${topic}/${partition}`
-    const offset = this.#offsets.get(at) ?? 0
-    this.#offsets.set(at, offset + records.length)
-    this.#offsets.set(`${topic} turn`, (this.#offsets.get(`${topic} turn`) ?? 0) + records.length)
+  #enqueue(topic: ClusterTopic, partition: number, records: readonly LogRecord[]): Awaitable<void> {
+    const offset = advance(topic, partition, records.length)
     const fetched = records.map(
       ({ key, value, timestamp, headers }, index): FetchedRecord => ({ offset: offset + index, key, value, timestamp, headers }),
     )
-    for (const running of this.#tasks) {
-      if (running.partition === partition && running.plan.sources.has(topic)) running.task.add(topic, fetched)
-    }
-    return forEachInOrder(this.#globals, (running) => {
-      if (!running.plan.sources.has(topic)) return
-      running.task.add(topic, fetched)
+    for (const running of topic.tasks) if (running.partition === partition) running.task.add(topic.name, fetched)
+    if (topic.globals.length === 0) return
+    return forEachInOrder(topic.globals, (running) => {
+      running.task.add(topic.name, fetched)
       const committed = andThen(running.task.process(), () => running.task.commit())
       return andThen(committed, (effects) => this.#keep(running, effects))
     })
   }
 
+  #commit(running: RunningTask): Awaitable<void> {
+    const effects = running.task.commit()
+    return effects instanceof Promise ? effects.then((it) => this.#settle(running, it)) : this.#settle(running, effects)
+  }
+
   #settle(running: RunningTask, effects: Effects): Awaitable<void> {
-    const { changelogs } = running.plan
+    const { partition, plan } = running
     for (const { store, rows, log = rows } of effects.changes) {
-      const changelog = changelogs.get(store)
+      const changelog = plan.changelogs.get(store)
       if (changelog === undefined) continue
-      const { partition } = running
-      const records = log.map(({ key, value, timestamp, headers = noHeaders }) => ({ key, value, timestamp, headers, partition }))
-      this.#produce(changelog, records)
+      const records = log.map(({ key, value, timestamp, headers = noHeaders }) => ({ key, value, timestamp, headers }))
+      this.#topic(changelog).produced.add({ partition, records })
     }
-    return andThen(this.#keep(running, effects), () =>
-      forEachInOrder(effects.outputs, ({ topic, partition, records }) => {
-        this.#produce(
-          topic,
-          records.map(({ key, value, timestamp, headers }) => ({ key, value, timestamp, headers, partition })),
-        )
-        return this.#enqueue(topic, partition, records)
-      }),
-    )
+    if (this.#table === undefined) return this.#send(effects.outputs)
+    return andThen(this.#keep(running, effects), () => this.#send(effects.outputs))
+  }
+
+  #send(outputs: readonly PartitionBatch[]): Awaitable<void> {
+    return forEachInOrder(outputs, (batch) => {
+      const topic = this.#topic(batch.topic)
+      topic.produced.add(batch)
+      if (topic.tasks.length + topic.globals.length > 0) return this.#enqueue(topic, batch.partition, batch.records)
+      advance(topic, batch.partition, recordCount(batch))
+    })
   }
 
   #keep(running: RunningTask, { changes, times }: Effects): Awaitable<void> {
@@ -262,14 +292,19 @@ export class TestCluster {
       return table.put(stateRowsOf(rows, at), farFuture)
     })
   }
+}
 
-  #produce(topic: string, records: readonly ProducedRecord[]): void {
-    const { produced } = this.#options
-    const all = produced.get(topic) ?? []
-    // one by one: an event may make more records than a call takes arguments
-    for (const record of records) all.push(record)
-    produced.set(topic, all)
-  }
+/** Records come to a topic: answers the offset of the first. */
+const advance = (topic: ClusterTopic, partition: number, records: number): number => {
+  const offset = topic.offsets[partition] ?? 0
+  topic.offsets[partition] = offset + records
+  topic.count += records
+  return offset
+}
+
+const partitionFor = ({ partitions, count }: ClusterTopic, { key }: LogRecord): number => {
+  if (partitions === 1) return 0
+  return key === null ? count % partitions : partitionOfKey(key, partitions)
 }
 
 /** As in Java's driver a record of a global topic that cannot be read is skipped, whatever the handler says. */

@@ -2,7 +2,8 @@ import { StreamsError } from '../errors.ts'
 import { type Headers, noHeaders } from '../processor/record.ts'
 import type { LogRecord } from '../runtime/ports.ts'
 import type { Serde } from '../serde/serde.ts'
-import type { PipedRecord, ProducedRecord } from './test-cluster.ts'
+import type { ProducedTopic } from './produced-topic.ts'
+import type { PipedRecord } from './test-cluster.ts'
 
 /** A record as a test sees it. */
 export interface TestRecord<K, V> {
@@ -96,26 +97,26 @@ export class TestInputTopic<K, V> {
 export class TestOutputTopic<K, V> {
   readonly #topic: string
   readonly #serdes: TestTopicSerdes<K, V>
-  readonly #records: ProducedRecord[]
+  readonly #produced: ProducedTopic
 
-  constructor(topic: string, serdes: TestTopicSerdes<K, V>, records: ProducedRecord[]) {
+  constructor(topic: string, serdes: TestTopicSerdes<K, V>, produced: ProducedTopic) {
     this.#topic = topic
     this.#serdes = serdes
-    this.#records = records
+    this.#produced = produced
   }
 
   /** Records not read yet. */
   get size(): number {
-    return this.#records.length
+    return this.#produced.records.length
   }
 
   get isEmpty(): boolean {
-    return this.#records.length === 0
+    return this.#produced.isEmpty
   }
 
   /** The next record; INPUT_INVALID when there is none. */
   readRecord(): TestRecord<K, V> {
-    const record = this.#records.shift()
+    const record = this.#produced.records.shift()
     if (!record) throw new StreamsError('INPUT_INVALID', `Topic ${this.#topic} has no more records`)
     const { keySerde, valueSerde } = this.#serdes
     return {

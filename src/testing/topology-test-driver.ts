@@ -1,4 +1,4 @@
-import { forEachInOrder } from '../awaitable.ts'
+import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
 import { StreamsError } from '../errors.ts'
 import type {
   KeyValueStore,
@@ -15,7 +15,8 @@ import type {
 import type { LogRecord } from '../runtime/ports.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
 import type { Topology } from '../topology/topology.ts'
-import { type PipedRecord, type ProducedRecord, TestCluster } from './test-cluster.ts'
+import { type ProducedRecord, ProducedTopic } from './produced-topic.ts'
+import { type PipedRecord, TestCluster } from './test-cluster.ts'
 import { type InputTopicOptions, TestInputTopic, TestOutputTopic, type TestTopicSerdes } from './test-topics.ts'
 import { traceLine } from './trace.ts'
 
@@ -63,9 +64,9 @@ export interface TestDriverOptions {
 export class TopologyTestDriver implements AsyncDisposable {
   readonly #topology: Topology
   readonly #options: TestDriverOptions
-  readonly #produced = new Map<string, ProducedRecord[]>()
+  readonly #produced = new Map<string, ProducedTopic>()
   /** What was done so far, to be done again. */
-  #history: (() => Promise<void>)[] = []
+  #history: Step[] = []
   #trace: string[] = []
   #wallClockMs: number
   #cluster: TestCluster
@@ -84,7 +85,7 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Also for repartition topics and changelogs, by their full names. */
   createOutputTopic<K, V>(topic: string, serdes: TestTopicSerdes<K, V>): TestOutputTopic<K, V> {
-    return new TestOutputTopic(topic, serdes, this.producedTo(topic))
+    return new TestOutputTopic(topic, serdes, this.#producedOf(topic))
   }
 
   /** Processes one record of bytes and everything that follows from it. */
@@ -95,18 +96,13 @@ export class TopologyTestDriver implements AsyncDisposable {
   /** Puts all records on their topics, in this order, before the first one is processed: timestamps decide which goes first (S-13). */
   async pipeAll(inputs: readonly PipedRecord[]): Promise<void> {
     for (const { topic } of inputs) this.#cluster.checkSource(topic)
-    await this.#do(async () => {
-      await forEachInOrder(inputs, (input) => this.#cluster.add(input))
-      await this.#cluster.processAll()
-    })
+    const done = this.#do(inputs)
+    if (done instanceof Promise) await done
   }
 
   /** Moves the clock, calls the punctuators that are due, and processes what follows from it. */
   async advanceWallClockTime(ms: number): Promise<void> {
-    await this.#do(async () => {
-      this.#wallClockMs += ms
-      await this.#cluster.punctuate()
-    })
+    await this.#do(ms)
   }
 
   /** Inputs and moves of the clock so far: where {@link travelTo} can go. */
@@ -123,12 +119,12 @@ export class TopologyTestDriver implements AsyncDisposable {
       throw new StreamsError('INPUT_INVALID', `There is no step ${step} to go to: ${this.step} were made`)
     const past = this.#history.slice(0, step)
     await this.#cluster.close()
-    for (const records of this.#produced.values()) records.length = 0
+    for (const topic of this.#produced.values()) topic.clear()
     this.#history = []
     this.#trace = []
     this.#wallClockMs = this.#options.wallClockMs ?? 0
     this.#cluster = this.#start()
-    for (const event of past) await this.#do(event)
+    for (const made of past) await this.#do(made)
   }
 
   /** What each node saw since the last call, one line per visit; needs the option `trace`. */
@@ -139,16 +135,12 @@ export class TopologyTestDriver implements AsyncDisposable {
 
   /** Records written to a topic and not yet read, oldest first; the list is live. */
   producedTo(topic: string): ProducedRecord[] {
-    const known = this.#produced.get(topic)
-    if (known) return known
-    const records: ProducedRecord[] = []
-    this.#produced.set(topic, records)
-    return records
+    return this.#producedOf(topic).watch()
   }
 
   /** Every topic that was written to. */
   producedTopicNames(): readonly string[] {
-    return [...this.#produced].filter(([, records]) => records.length > 0).map(([topic]) => topic)
+    return [...this.#produced].filter(([, produced]) => !produced.isEmpty).map(([topic]) => topic)
   }
 
   /** How many partitions a topic has. */
@@ -224,16 +216,30 @@ export class TopologyTestDriver implements AsyncDisposable {
       applicationId: this.#options.applicationId ?? 'test',
       nowMs: () => this.#wallClockMs,
       partitions: this.#options.partitions,
-      produced: this.#produced,
+      produced: (topic) => this.#producedOf(topic),
       cuts: this.#options.cutAfter === 'record',
       visited: this.#options.trace ? (visit) => void this.#trace.push(traceLine(visit)) : undefined,
     })
   }
 
-  async #do(event: () => Promise<void>): Promise<void> {
+  #do(step: Step): Awaitable<void> {
     if (this.#options.cutAfter === 'record' && this.step > 0) this.#cluster.cut()
-    this.#history.push(event)
-    await event()
+    this.#history.push(step)
+    if (typeof step !== 'number')
+      return andThen(
+        forEachInOrder(step, (input) => this.#cluster.add(input)),
+        () => this.#cluster.processAll(),
+      )
+    this.#wallClockMs += step
+    return this.#cluster.punctuate()
+  }
+
+  #producedOf(topic: string): ProducedTopic {
+    const known = this.#produced.get(topic)
+    if (known) return known
+    const produced = new ProducedTopic()
+    this.#produced.set(topic, produced)
+    return produced
   }
 
   #store<S extends StateStore>(
@@ -258,6 +264,9 @@ export class TopologyTestDriver implements AsyncDisposable {
     throw noStore(`Store "${name}" is a ${spec.kind} store of ${spec.holds}, not a ${wanted.kind} store of ${wanted.holds}`)
   }
 }
+
+/** Records that were piped together, or what the clock was moved by, ms. */
+type Step = readonly PipedRecord[] | number
 
 const noStore = (why: string): StreamsError =>
   new StreamsError('INPUT_INVALID', why, { remedy: 'Ask for a store by its name, with the getter of its kind.' })

@@ -35,3 +35,14 @@ it('reads every topic whose whole name matches a pattern', async () => {
   expect(valuesOf(driver)).toEqual(['one', 'two'])
   expect(() => driver.createInputTopic('p-10', serdes)).toThrow('The topology does not read topic "p-10"; it reads p-1, p-2, /p-[0-9]/')
 })
+
+it('keeps the list of what was written to a topic up to date for whoever holds it', async () => {
+  await using driver = driverOf(['a'])
+  const written = driver.producedTo('out')
+  await driver.pipeAll([inputOf('a', 'one', 1), inputOf('a', 'two', 2)])
+  expect(written).toEqual(
+    ['one', 'two'].map((value, at) => ({ key: null, value: bytesOf(Serdes.string, value), timestamp: at + 1, headers: [], partition: 0 })),
+  )
+  expect(written.splice(0).length).toBe(2)
+  expect(driver.producedTopicNames()).toEqual([])
+})

@@ -28,6 +28,8 @@ export interface FailureScope {
   dropped(node: string, why: string): void
 }
 
+const noLetters: readonly DeadLetter[] = Object.freeze([])
+
 const codesOfRecords: ReadonlySet<string> = new Set(['PROCESSING_FAILED', 'SERDE_FAILED', 'RECORD_INVALID', 'STATE_TOO_LARGE'])
 
 /** Only what the record or the code that handles it has done: a table that does not answer must never cost a record. */
@@ -99,6 +101,7 @@ export const createFailures = ({ handlers, holder, taskId, partition, dropped }:
       return error
     },
     takeDeadLetters: () => {
+      if (letters.length === 0) return noLetters
       const taken = letters
       letters = []
       return taken

@@ -102,7 +102,7 @@ export class RecordBlocks {
     const most = recordBytesMax(key, value, tail)
     let block = this.#last
     if (block === undefined || (block.count > 0 && block.size + most > this.#bytesMax)) {
-      block = new RecordBlock(block === undefined ? Math.max(512, most) : block.size)
+      block = new RecordBlock(block === undefined ? Math.max(128, most) : block.size)
       this.blocks.push(block)
       this.#last = block
     }
@@ -112,13 +112,16 @@ export class RecordBlocks {
 
 const [keyPart, valuePart] = [partOf(null), partOf(null)]
 
+/** A record, or a row of a store. */
+type PackableRecord = Omit<LogRecord, 'headers'> & Partial<Pick<LogRecord, 'headers'>>
+
 /** Records that are there as objects. */
-export const packRecords = (records: readonly LogRecord[], bytesMax?: number): readonly RecordBlock[] => {
+export const packRecords = (records: readonly PackableRecord[], bytesMax?: number): readonly RecordBlock[] => {
   const packed = new RecordBlocks(bytesMax)
   for (const record of records) {
     setPart(keyPart, record.key)
     setPart(valuePart, record.value)
-    packed.append(keyPart, valuePart, record.timestamp, record.headers)
+    packed.append(keyPart, valuePart, record.timestamp, record.headers ?? noHeaders)
   }
   return packed.blocks
 }
@@ -283,7 +286,7 @@ const writePart = (out: Buffer, start: number, part: Part): number =>
   part.to < 0 ? writeVarint(out, start, -1) : copyPart(out, writeVarint(out, start, part.to - part.from), part)
 
 /** A few bytes are copied faster one by one than by a call. */
-const copyPart = (out: Buffer, start: number, { bytes, from, to }: Part): number => {
+export const copyPart = (out: Buffer, start: number, { bytes, from, to }: Part): number => {
   if (to - from > 48) {
     out.set(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), start)
     return start + to - from

@@ -60,6 +60,7 @@ export class Task {
   readonly #holder: ContextHolder = { current: undefined }
   readonly #outputs: Outputs
   readonly #stores = new Map<string, TaskStore>()
+  readonly #cached: TaskStore[] = []
   readonly #sources = new Map<SourceNode, TaskNode[]>()
   readonly #processors = new Map<string, RunningProcessor>()
   readonly #punctuations: Punctuations
@@ -171,36 +172,40 @@ export class Task {
 
   /** Flushes the caches, which may forward, and hands over what is to be committed. */
   commit(): Awaitable<Effects> {
-    return andThen(
-      andThen(this.#flushStores(), () => this.#sendDeadLetters()),
-      () => {
-        this.#holder.current = undefined
-        const seq = this.#seq
-        if (this.#seq !== undefined) this.#seq++
-        return {
-          ...(seq === undefined ? {} : { seq }),
-          outputs: this.#outputs.take(this.#stamp()),
-          changes: [...this.#stores.values()]
-            .map((store): StoreChange => {
-              store.settle?.()
-              const rows = store.rows.takeWritten()
-              return store.takeLog ? { store: store.name, rows, log: store.takeLog() } : { store: store.name, rows }
-            })
-            .filter(({ rows, log = [] }) => rows.length + log.length > 0),
-          times: this.#times(),
-        }
-      },
-    )
+    return andThen(this.settle(), (settled) => ({ ...settled, times: this.times }))
+  }
+
+  /** The same for whoever keeps the task, and does not ask what it would have to remember. */
+  settle(): Awaitable<Omit<Effects, 'times'>> {
+    const told = andThen(this.#flushStores(), () => this.#sendDeadLetters())
+    return told instanceof Promise ? told.then(() => this.#take()) : this.#take()
+  }
+
+  #take(): Omit<Effects, 'times'> {
+    this.#holder.current = undefined
+    const changes: StoreChange[] = []
+    for (const store of this.#stores.values()) {
+      store.settle?.()
+      const rows = store.rows.takeWritten()
+      const log = store.takeLog?.()
+      if (rows.length === 0 && (log === undefined || log.length === 0)) continue
+      changes.push(log ? { store: store.name, rows, log } : { store: store.name, rows })
+    }
+    const seq = this.#seq
+    if (seq === undefined) return { outputs: this.#outputs.take(notStamped), changes }
+    this.#seq = seq + 1
+    return { seq, outputs: this.#outputs.take(this.#stamp()), changes }
   }
 
   /** Records that leave the application say which transaction they came from; its own topics stay as Kafka Streams writes them. */
   #stamp(): Stamp {
-    if (this.#seq === undefined) return () => undefined
+    if (this.#seq === undefined) return notStamped
     const stamp = outputHeaders(this.#seq)
     return (topic) => (this.#options.plan.internalSinks.has(topic) ? undefined : stamp)
   }
 
-  #times(): TaskTimes {
+  /** What the task after this one is to know of time. */
+  get times(): TaskTimes {
     const times = { streamTime: this.#streamTime, partitionTimes: this.#queues.partitionTimes }
     return this.#remembered.size === 0 ? times : { ...times, remembered: Object.fromEntries(this.#remembered) }
   }
@@ -293,11 +298,10 @@ export class Task {
 
   /** In their order, as Kafka does; again where one that was flushed got something more, which must not be left behind. */
   #flushStores(): Awaitable<void> {
-    const stores = [...this.#stores.values()]
-    return andThen(
-      forEachInOrder(stores, (store) => store.flush()),
-      () => (stores.some((store) => store.typed?.isDirty) ? this.#flushStores() : undefined),
-    )
+    while (this.#cached.some(isDirty)) {
+      const flushed = forEachInOrder(this.#cached, flush)
+      if (flushed instanceof Promise) return flushed.then(() => this.#flushStores())
+    }
   }
 
   /** A node that tells when it is visited. */
@@ -318,16 +322,15 @@ export class Task {
     const { plan, partition, clock, partitionsOf, rowsOf, globalStore = () => undefined } = this.#options
     for (const spec of plan.stores) {
       const changelog = plan.changelogs.get(spec.name) ?? spec.name
-      this.#stores.set(
-        spec.name,
-        openStore(spec, {
-          changelog,
-          rows: rowsOf(spec),
-          holder: this.#holder,
-          remembered: this.#remembered,
-          dropped: (why) => this.#drop(spec.name, why),
-        }),
-      )
+      const store = openStore(spec, {
+        changelog,
+        rows: rowsOf(spec),
+        holder: this.#holder,
+        remembered: this.#remembered,
+        dropped: (why) => this.#drop(spec.name, why),
+      })
+      this.#stores.set(spec.name, store)
+      if (store.typed) this.#cached.push(store)
     }
     const scope: TaskScope = {
       applicationId: plan.applicationId,
@@ -365,6 +368,10 @@ export class Task {
     for (const processor of this.#processors.values()) processor.start()
   }
 }
+
+const isDirty = ({ typed }: TaskStore): boolean => typed?.isDirty === true
+const flush = (store: TaskStore): Awaitable<void> => store.flush()
+const notStamped: Stamp = () => undefined
 
 const keyOf = ({ key }: FetchedRecord): Uint8Array => key ?? noKey
 const noKey = Buffer.of()

@@ -1,7 +1,9 @@
 const textMax = 32
 const slots = 4_096
-/** The last text of each slot. */
+/** A text of each slot that came twice, its hash, and the hash of the last one that came and is not kept: what comes once displaces nothing. */
 const known: string[] = Array.from({ length: slots }, () => '')
+const knownHashes = new Int32Array(slots)
+const passedHashes = new Int32Array(slots)
 
 /**
  * The UTF-8 text of bytes[from, to). Short ASCII that was read before, as keys are again and again, comes back as the same string: a Map then
@@ -23,10 +25,15 @@ const shortText = (bytes: Buffer, from: number, to: number): string | undefined 
     hash = (Math.imul(hash, 31) + byte) | 0
   }
   const slot = (hash ^ (hash >>> 12)) & (slots - 1)
-  const text = known[slot] as string
-  if (text.length === length && isText(text, bytes, from)) return text
+  if (knownHashes[slot] === hash) {
+    const text = known[slot] as string
+    if (text.length === length && isText(text, bytes, from)) return text
+  }
   const fresh = bytes.toString('latin1', from, to)
-  known[slot] = fresh
+  if (passedHashes[slot] === hash) {
+    known[slot] = fresh
+    knownHashes[slot] = hash
+  } else passedHashes[slot] = hash
   return fresh
 }
 

@@ -42,6 +42,7 @@ export const prefixRange = (prefix: Uint8Array): readonly (readonly [from: Uint8
 
 const idsOf = (from: Uint8Array, to: Uint8Array): IdRange => ({ low: keyId(from), high: keyId(to) })
 
+const noRows: readonly Row[] = Object.freeze([])
 const readsAtOnce = 32
 
 const inParallel = async <T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> => {
@@ -193,6 +194,7 @@ export class Rows {
 
   /** What was written since the last call: the last row per key, in the order of the last writes. */
   takeWritten(): readonly Row[] {
+    if (this.#written.size === 0) return noRows
     const rows = [...this.#written.values()]
     this.#written.clear()
     return rows

@@ -1,12 +1,12 @@
 import { createMemoryTable } from '../adapters/memory/table.ts'
 import { type Awaitable, andThen, forEachInOrder } from '../awaitable.ts'
 import { StreamsError } from '../errors.ts'
-import { noHeaders } from '../processor/record.ts'
 import type { StateStore } from '../processor/store.ts'
 import { type Effects, initialTimes, type TaskTimes } from '../runtime/effects.ts'
 import { partitionOfKey } from '../runtime/partitioner.ts'
 import { planOf, planWhole, type TaskPlan } from '../runtime/plan.ts'
 import { type FetchedRecord, type LogRecord, type PartitionBatch, recordCount } from '../runtime/ports.ts'
+import { blockBytesMax, blocksOf, packRecords } from '../runtime/record-block.ts'
 import { stateRowsOf, tableReader } from '../runtime/table-rows.ts'
 import { type NodeVisit, Task } from '../runtime/task.ts'
 import type { TaskStore } from '../runtime/task-stores.ts'
@@ -250,23 +250,22 @@ export class TestCluster {
     if (topic.globals.length === 0) return
     return forEachInOrder(topic.globals, (running) => {
       running.task.add(topic.name, fetched)
-      const committed = andThen(running.task.process(), () => running.task.commit())
+      const committed = andThen(running.task.process(), () => running.task.settle())
       return andThen(committed, (effects) => this.#keep(running, effects))
     })
   }
 
   #commit(running: RunningTask): Awaitable<void> {
-    const effects = running.task.commit()
-    return effects instanceof Promise ? effects.then((it) => this.#settle(running, it)) : this.#settle(running, effects)
+    const settled = running.task.settle()
+    return settled instanceof Promise ? settled.then((it) => this.#settle(running, it)) : this.#settle(running, settled)
   }
 
-  #settle(running: RunningTask, effects: Effects): Awaitable<void> {
+  #settle(running: RunningTask, effects: Omit<Effects, 'times'>): Awaitable<void> {
     const { partition, plan } = running
     for (const { store, rows, log = rows } of effects.changes) {
       const changelog = plan.changelogs.get(store)
       if (changelog === undefined) continue
-      const records = log.map(({ key, value, timestamp, headers = noHeaders }) => ({ key, value, timestamp, headers }))
-      this.#topic(changelog).produced.add({ partition, records })
+      this.#topic(changelog).produced.add(partition, packRecords(log))
     }
     if (this.#table === undefined) return this.#send(effects.outputs)
     return andThen(this.#keep(running, effects), () => this.#send(effects.outputs))
@@ -275,18 +274,18 @@ export class TestCluster {
   #send(outputs: readonly PartitionBatch[]): Awaitable<void> {
     return forEachInOrder(outputs, (batch) => {
       const topic = this.#topic(batch.topic)
-      topic.produced.add(batch)
+      topic.produced.add(batch.partition, blocksOf(batch, blockBytesMax))
       if (topic.tasks.length + topic.globals.length > 0) return this.#enqueue(topic, batch.partition, batch.records)
       advance(topic, batch.partition, recordCount(batch))
     })
   }
 
-  #keep(running: RunningTask, { changes, times }: Effects): Awaitable<void> {
+  #keep(running: RunningTask, { changes }: Pick<Effects, 'changes'>): Awaitable<void> {
     const { plan, partition } = running
     const table = this.#table
     if (table === undefined) return
     this.#seq++
-    running.times = times
+    running.times = running.task.times
     return forEachInOrder(changes, ({ store, rows }) => {
       const at = { subTopology: plan.subTopology, partition, gen: 0, store, seq: this.#seq, nowMs: this.#options.nowMs() }
       return table.put(stateRowsOf(rows, at), farFuture)

@@ -2,7 +2,7 @@ import { StreamsError } from '../errors.ts'
 import type { ExceptionHandlers } from '../processor/exception-handlers.ts'
 import { bytesOfId, keyId } from '../serde/serde.ts'
 import { Serdes } from '../serde/serdes.ts'
-import { createTails, sessionWindowed, windowStoreKey } from '../serde/windowed.ts'
+import { sessionWindowed, windowStoreKey, windowStoreTail } from '../serde/windowed.ts'
 import { prefixRange } from '../state/rows.ts'
 import type { CompressionType } from '../topology/config.ts'
 import { changelogTopic, commitTopic } from '../topology/internal-topics.ts'
@@ -142,13 +142,12 @@ const rulesBelow = (
         const spec = stores.find((it) => it.name === store)
         if (!spec) continue
         const inner = transcodeId(source.keySerde, spec.keySerde, topic)
-        const tailOf = createTails()
         rules.push({
           topic,
           store,
           idsOf: (id, timestamp) => {
             const key = inner(id)
-            return windowsFor(timestamp).map(({ startMs }) => key + tailOf(startMs, 0))
+            return windowsFor(timestamp).map(({ startMs }) => key + windowStoreTail(startMs))
           },
         })
       }

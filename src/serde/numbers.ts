@@ -22,8 +22,11 @@ const fixed = <T extends number | bigint>(
     readonly fits: (value: T) => boolean
     readonly write: (bytes: Buffer, value: T, at: number) => void
     readonly read: (bytes: Uint8Array, at: number) => T
+    /** The bytes as characters. */
+    readonly id?: (value: T) => string
   },
 ): Serde<T> => {
+  const { id } = codec
   const check = (value: T): void => {
     if (!codec.fits(value)) throw new StreamsError('SERDE_FAILED', `The ${name} serde got ${typeof value} ${String(value).slice(0, 80)}`)
   }
@@ -47,6 +50,14 @@ const fixed = <T extends number | bigint>(
     },
     deserialize: (bytes: Uint8Array) => deserializeFrom(bytes, 0, bytes.length),
     deserializeFrom,
+    ...(id
+      ? {
+          idOf: (value: T) => {
+            check(value)
+            return id(value)
+          },
+        }
+      : {}),
   })
 }
 
@@ -62,6 +73,7 @@ export const integer = fixed<number>('integer', 4, {
   fits: integral(-0x80000000, 0x7fffffff),
   write: (bytes, value, at) => writeInt32At(bytes, at, value),
   read: int32At,
+  id: (value) => String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255),
 })
 
 export const long = fixed<number>('long', 8, {
@@ -79,6 +91,20 @@ export const long = fixed<number>('long', 8, {
       })
     }
     return value
+  },
+  id: (value) => {
+    const [high, low] = [Math.floor(value / 0x100000000), value | 0]
+    // all at once: eight bytes made a string by way of a buffer take ten times as long
+    return String.fromCharCode(
+      (high >>> 24) & 255,
+      (high >>> 16) & 255,
+      (high >>> 8) & 255,
+      high & 255,
+      low >>> 24,
+      (low >>> 16) & 255,
+      (low >>> 8) & 255,
+      low & 255,
+    )
   },
 })
 

@@ -1,6 +1,6 @@
 import { StreamsError } from '../errors.ts'
-import { long } from './numbers.ts'
-import { keyId, type Serde, toBuffer } from './serde.ts'
+import { integer, long } from './numbers.ts'
+import { type Serde, toBuffer } from './serde.ts'
 
 /** Unix milliseconds. Whether the end belongs to the window is for those who made it to say. */
 export interface Window {
@@ -21,6 +21,14 @@ const tooShort = (name: string, bytes: Uint8Array): StreamsError =>
 
 const at = (bytes: Uint8Array, offset: number): number => long.deserializeFrom?.(toBuffer(bytes), offset, offset + longBytes) ?? 0
 const writeLong = (value: number, out: Buffer, offset: number): number => long.serializeInto?.(value, out, offset) ?? -1
+const idOfLong = (value: number): string => long.idOf?.(value, '') ?? ''
+
+/** The key bytes, with room for so many behind them. */
+const withRoom = (key: Uint8Array, bytes: number): Buffer => {
+  const all = Buffer.allocUnsafe(key.length + bytes)
+  all.set(key)
+  return all
+}
 
 const refuseEmpty = (endMs: number, startMs: number): void => {
   if (!(endMs > startMs)) throw new StreamsError('SERDE_FAILED', `A time window from ${startMs} to ${endMs} has no length`)
@@ -34,8 +42,12 @@ export const timeWindowed = <K>(inner: Serde<K>, sizeMs: number): Serde<Windowed
   const name = `time-windowed ${inner.name}`
   return Object.freeze({
     name,
-    serialize: ({ key, window }: Windowed<K>, topic: string) =>
-      Buffer.concat([inner.serialize(key, topic), long.serialize(window.startMs, topic)]),
+    serialize: ({ key, window }: Windowed<K>, topic: string) => {
+      const bytes = withRoom(inner.serialize(key, topic), longBytes)
+      writeLong(window.startMs, bytes, bytes.length - longBytes)
+      return bytes
+    },
+    ...(inner.idOf ? { idOf: ({ key, window }: Windowed<K>, topic: string) => inner.idOf?.(key, topic) + idOfLong(window.startMs) } : {}),
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - longBytes
       if (split < 0) throw tooShort(name, bytes)
@@ -61,8 +73,17 @@ export const sessionWindowed = <K>(inner: Serde<K>): Serde<Windowed<K>> => {
   const name = `session-windowed ${inner.name}`
   return Object.freeze({
     name,
-    serialize: ({ key, window }: Windowed<K>, topic: string) =>
-      Buffer.concat([inner.serialize(key, topic), long.serialize(window.endMs, topic), long.serialize(window.startMs, topic)]),
+    serialize: ({ key, window }: Windowed<K>, topic: string) => {
+      const bytes = withRoom(inner.serialize(key, topic), 2 * longBytes)
+      writeLong(window.startMs, bytes, writeLong(window.endMs, bytes, bytes.length - 2 * longBytes))
+      return bytes
+    },
+    ...(inner.idOf
+      ? {
+          idOf: ({ key, window }: Windowed<K>, topic: string) =>
+            inner.idOf?.(key, topic) + idOfLong(window.endMs) + idOfLong(window.startMs),
+        }
+      : {}),
     deserialize: (bytes: Uint8Array, topic: string) => {
       const split = bytes.length - 2 * longBytes
       if (split < 0) throw tooShort(name, bytes)
@@ -86,27 +107,16 @@ const sequenceBytes = 4
 
 /** Key bytes of a window store and of its changelog (F-05); `sequence` tells duplicates apart where a store keeps them. */
 export const windowStoreKey = (key: Uint8Array, startMs: number, sequence = 0): Uint8Array => {
-  const bytes = Buffer.concat([key, long.serialize(startMs, ''), Buffer.alloc(sequenceBytes)])
-  bytes.writeInt32BE(sequence, bytes.length - sequenceBytes)
+  const bytes = withRoom(key, longBytes + sequenceBytes)
+  bytes.writeInt32BE(sequence, writeLong(startMs, bytes, key.length))
   return bytes
 }
 
-const noKey = new Uint8Array()
-const tailsMax = 1_000
+const noSequence = '\0'.repeat(sequenceBytes)
 
-/** The {@link keyId} of what follows a key in {@link windowStoreKey}: many keys have the same windows. */
-export const createTails = (): ((startMs: number, sequence: number) => string) => {
-  const known = new Map<number, string>()
-  return (startMs, sequence) => {
-    if (sequence !== 0) return keyId(windowStoreKey(noKey, startMs, sequence))
-    const found = known.get(startMs)
-    if (found !== undefined) return found
-    if (known.size >= tailsMax) known.clear()
-    const tail = keyId(windowStoreKey(noKey, startMs))
-    known.set(startMs, tail)
-    return tail
-  }
-}
+/** The {@link keyId} of what follows a key in {@link windowStoreKey}. */
+export const windowStoreTail = (startMs: number, sequence = 0): string =>
+  idOfLong(startMs) + (sequence === 0 ? noSequence : (integer.idOf?.(sequence, '') ?? ''))
 
 /** A window's key where a store keeps duplicates: `sequence` tells them apart. */
 export interface StoredWindow<K> extends Windowed<K> {
@@ -116,7 +126,6 @@ export interface StoredWindow<K> extends Windowed<K> {
 /** {@link windowStoreKey} as a serde. */
 export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<StoredWindow<K>> => {
   const name = `window store ${inner.name}`
-  const tailOf = createTails()
   return Object.freeze({
     name,
     serialize: ({ key, window, sequence = 0 }: StoredWindow<K>, topic: string) =>
@@ -124,7 +133,7 @@ export const windowStoreKeys = <K>(inner: Serde<K>, sizeMs: number): Serde<Store
     ...(inner.idOf
       ? {
           idOf: ({ key, window, sequence = 0 }: StoredWindow<K>, topic: string) =>
-            inner.idOf?.(key, topic) + tailOf(window.startMs, sequence),
+            inner.idOf?.(key, topic) + windowStoreTail(window.startMs, sequence),
         }
       : {}),
     deserialize: (bytes: Uint8Array, topic: string) => {

@@ -1,5 +1,6 @@
 import { StreamsError } from '../errors.ts'
 import { type Header, type Headers, noHeaders, type RecordMetadata } from '../processor/record.ts'
+import { long } from '../serde/numbers.ts'
 
 /** A row of a suppression buffer: a change that waits, with the record that brought it. */
 export interface BufferedRow extends RecordMetadata {
@@ -20,6 +21,7 @@ export const bufferedRowHeaders: Headers = Object.freeze([['v', Uint8Array.of(3)
 const isEqual = (one: Uint8Array | null, other: Uint8Array | null): boolean =>
   one === other || (one !== null && other !== null && Buffer.compare(one, other) === 0)
 
+const lengthOf = (bytes: Uint8Array | null): number => bytes?.length ?? 0
 const text = (value: string): Uint8Array => Buffer.from(value, 'utf8')
 /** Of a window without an end. */
 const endOfTime = 2n ** 63n - 1n
@@ -29,36 +31,42 @@ const endOfTime = 2n ** 63n - 1n
  * old (-2: equal to the prior) and the new value; and from when it waits. Big-endian, lengths in 32 bits, -1 for null.
  */
 export const writeBufferedRow = (row: BufferedRow): Uint8Array => {
-  const parts: Uint8Array[] = []
+  const { prior, oldValue, newValue } = row
+  const topic = text(row.topic)
+  const headers = row.headers.map(([name, value]) => [text(name), value] as const)
+  const isOldPrior = prior !== null && isEqual(prior, oldValue)
+  const ofHeaders = headers.reduce((sum, [name, value]) => sum + 8 + name.length + lengthOf(value), 0)
+  const ofValues = 12 + lengthOf(prior) + (isOldPrior ? 0 : lengthOf(oldValue)) + lengthOf(newValue)
+  const out = Buffer.allocUnsafe(36 + topic.length + ofHeaders + ofValues)
+  let at = 0
   const int32 = (value: number): void => {
-    const bytes = Buffer.allocUnsafe(4)
-    bytes.writeInt32BE(value)
-    parts.push(bytes)
+    at = out.writeInt32BE(value, at)
   }
   const int64 = (value: number): void => {
-    const bytes = Buffer.allocUnsafe(8)
-    bytes.writeBigInt64BE(Number.isFinite(value) ? BigInt(value) : endOfTime)
-    parts.push(bytes)
+    if (Number.isSafeInteger(value)) at = long.serializeInto?.(value, out, at) ?? -1
+    else at = out.writeBigInt64BE(Number.isFinite(value) ? BigInt(value) : endOfTime, at)
   }
   const sized = (bytes: Uint8Array | null): void => {
     int32(bytes === null ? -1 : bytes.length)
-    if (bytes !== null) parts.push(bytes)
+    if (bytes === null) return
+    out.set(bytes, at)
+    at += bytes.length
   }
   int64(row.timestamp)
   int64(row.offset)
-  sized(text(row.topic))
+  sized(topic)
   int32(row.partition)
-  int32(row.headers.length)
-  for (const [name, value] of row.headers) {
-    sized(text(name))
+  int32(headers.length)
+  for (const [name, value] of headers) {
+    sized(name)
     sized(value)
   }
-  sized(row.prior)
-  if (row.prior !== null && isEqual(row.prior, row.oldValue)) int32(-2)
-  else sized(row.oldValue)
-  sized(row.newValue)
+  sized(prior)
+  if (isOldPrior) int32(-2)
+  else sized(oldValue)
+  sized(newValue)
   int64(row.timeMs)
-  return Buffer.concat(parts)
+  return out
 }
 
 /** Throws SERDE_FAILED where the bytes end too early. */

@@ -1,6 +1,7 @@
 import { type Awaitable, andThen } from '../awaitable.ts'
 import type { ContextHolder } from '../processor/context.ts'
 import type { Entries, KeyValueStore, PrefixSerializer, StoreWithCache } from '../processor/store.ts'
+import { keyId } from '../serde/serde.ts'
 import type { Contents } from './contents.ts'
 import type { KeyBounds, RowStore } from './row-store.ts'
 import { successor } from './rows.ts'
@@ -55,8 +56,7 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
   }
 
   range(from: K | null, to: K | null): Awaitable<Entries<K, S>> {
-    const bytes = (key: K | null): Uint8Array | null => (key === null ? null : this.cacheable.keyBytes(key))
-    return this.#read({ from: bytes(from), to: bytes(to) })
+    return this.#read({ from: from === null ? null : this.cacheable.idOf(from), to: to === null ? null : this.cacheable.idOf(to) })
   }
 
   async reverseRange(from: K | null, to: K | null): Promise<Entries<K, S>> {
@@ -74,8 +74,9 @@ export class KeyValueRows<K, V, S> implements KeyValueStore<K, S>, StoreWithCach
   async prefixScan<P>(prefix: P, serializer: PrefixSerializer<P>): Promise<Entries<K, S>> {
     const from = serializer.serialize(prefix, this.#changelog)
     const to = successor(from)
-    const found = await this.#read({ from, to })
-    return to === null ? found : found.filter(([key]) => Buffer.compare(this.cacheable.keyBytes(key), to) < 0)
+    const high = to && keyId(to)
+    const found = await this.#read({ from: keyId(from), to: high })
+    return high === null ? found : found.filter(([key]) => this.cacheable.idOf(key) < high)
   }
 
   async approximateNumEntries(): Promise<number> {

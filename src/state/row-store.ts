@@ -40,10 +40,10 @@ export interface Held<V> extends ValueAndTimestamp<V> {
   readonly headers?: Headers
 }
 
-/** A part of a store by the bytes of its keys: bounds are inclusive, null is open. */
+/** A part of a store by the {@link keyId} of its keys: bounds are inclusive, null is open. */
 export interface KeyBounds {
-  readonly from: Uint8Array | null
-  readonly to: Uint8Array | null
+  readonly from: string | null
+  readonly to: string | null
 }
 
 /**
@@ -146,7 +146,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
 
   /** In unsigned byte order of the keys. */
   rangeOf(bounds: KeyBounds): Awaitable<Entries<K, Held<V>>> {
-    return andThen(this.rows.range(bounds.from, bounds.to), (rows) => {
+    return andThen(this.rows.rangeOfIds(bounds.from, bounds.to), (rows) => {
       const cached = this.#cachedIn(bounds)
       if (cached.length === 0) return rows.flatMap((row) => this.#entry(row.key, this.#read(row)))
       const merged = new Map<string, readonly (readonly [K, Held<V>])[]>()
@@ -162,7 +162,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     const cached = flushing ? new Map([...flushing, ...this.#dirty]) : this.#dirty
     const order = (flushing ? undefined : this.#dirtyOrder) ?? new SortedIds(cached.keys())
     if (!flushing) this.#dirtyOrder = order
-    const ids = order.between(from === null ? '' : keyId(from), to === null ? undefined : keyId(to))
+    const ids = order.between(from ?? '', to ?? undefined)
     return ids.map((id) => [id, cached.get(id) as Cached<K, V>])
   }
 
@@ -171,7 +171,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   }
 
   range(from: K | null, to: K | null): Awaitable<Entries<K, Held<V>>> {
-    return this.rangeOf({ from: from === null ? null : this.keyBytes(from), to: to === null ? null : this.keyBytes(to) })
+    return this.rangeOf({ from: from === null ? null : this.idOf(from), to: to === null ? null : this.idOf(to) })
   }
 
   all(): Awaitable<Entries<K, Held<V>>> {

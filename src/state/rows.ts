@@ -84,7 +84,7 @@ export class Rows {
   readonly #reader: RowReader | undefined
   readonly #bytesMax: number
   readonly #readRanges = new ReadRanges()
-  /** Of all rows in memory, from the first read of a range on. */
+  /** Of all rows in memory, from the first read of a part of them on. */
   #order: SortedIds | undefined
   #complete: boolean
   #bytes = 0
@@ -164,20 +164,26 @@ export class Rows {
 
   /** Live rows in unsigned byte order of their keys; bounds are inclusive. A range with both bounds is read from the table once. */
   range(from: Uint8Array | null, to: Uint8Array | null): Awaitable<readonly Row[]> {
-    if (from !== null && to !== null && Buffer.compare(from, to) > 0) return []
-    if (this.#complete || !this.#reader) return this.#inMemory(from, to)
-    if (from !== null && to !== null) return andThen(this.#readMissing(from, to), () => this.#inMemory(from, to))
-    if (from === null && to === null && this.#isWorthAll(Number.POSITIVE_INFINITY))
-      return this.#readAll().then((all) => (all ? this.#inMemory(from, to) : this.#open(from, to)))
-    return this.#open(from, to)
+    return this.rangeOfIds(from === null ? null : keyId(from), to === null ? null : keyId(to))
+  }
+
+  /** The same by the {@link keyId} of the bounds. */
+  rangeOfIds(low: string | null, high: string | null): Awaitable<readonly Row[]> {
+    if (low !== null && high !== null && low > high) return []
+    if (this.#complete || !this.#reader) return this.#inMemory(low, high)
+    if (low !== null && high !== null) return andThen(this.#readMissing({ low, high }), () => this.#inMemory(low, high))
+    if (low === null && high === null && this.#isWorthAll(Number.POSITIVE_INFINITY))
+      return this.#readAll().then((all) => (all ? this.#inMemory(low, high) : this.#open(low, high)))
+    return this.#open(low, high)
   }
 
   /** Not kept: a store may be larger than memory. */
-  #open(from: Uint8Array | null, to: Uint8Array | null): Promise<readonly Row[]> {
-    const reading = this.#reader?.range(from, to) ?? Promise.resolve([])
+  #open(low: string | null, high: string | null): Promise<readonly Row[]> {
+    const [from, to] = [low, high].map((id) => (id === null ? null : bytesOfId(id)))
+    const reading = this.#reader?.range(from ?? null, to ?? null) ?? Promise.resolve([])
     return reading.then((found) => {
       const merged = new Map(found.map((row) => [keyId(row.key), row]))
-      for (const row of this.#all(from, to)) merged.set(keyId(row.key), row)
+      for (const row of this.#all(low, high)) merged.set(keyId(row.key), row)
       const live = [...merged].filter(([, row]) => row.value !== null)
       return live.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
     })
@@ -276,19 +282,20 @@ export class Rows {
     return this.#complete || this.#readRanges.covers(id)
   }
 
-  #inMemory(from: Uint8Array | null, to: Uint8Array | null): readonly Row[] {
-    return this.#all(from, to).filter((row) => row.value !== null)
+  #inMemory(low: string | null, high: string | null): readonly Row[] {
+    return this.#all(low, high).filter((row) => row.value !== null)
   }
 
   /** Deleted ones too. */
-  #all(from: Uint8Array | null, to: Uint8Array | null): readonly Row[] {
-    this.#order ??= new SortedIds(this.#rows.keys())
-    const ids = this.#order.between(from === null ? '' : keyId(from), to === null ? undefined : keyId(to))
-    return ids.map((id) => this.#rows.get(id) as Row)
+  #all(low: string | null, high: string | null): readonly Row[] {
+    const order = this.#order ?? new SortedIds(this.#rows.keys())
+    // who reads all of it once, as buffers do when they begin, pays for no order afterwards
+    if (low !== null || high !== null) this.#order = order
+    return order.between(low ?? '', high ?? undefined).map((id) => this.#rows.get(id) as Row)
   }
 
-  #readMissing(from: Uint8Array, to: Uint8Array): Awaitable<void> {
-    const missing = this.#readRanges.missing(idsOf(from, to))
+  #readMissing(range: IdRange): Awaitable<void> {
+    const missing = this.#readRanges.missing(range)
     if (missing.length === 0) return
     const readEach = (): Promise<void> => inParallel(missing, (range) => this.#read(range))
     return this.#isWorthAll(missing.length) ? this.#readAll().then((all) => (all ? undefined : readEach())) : readEach()

@@ -1,8 +1,8 @@
 import { type Awaitable, andThen } from '../awaitable.ts'
 import type { Entries } from '../processor/store.ts'
-import type { Serde } from '../serde/serde.ts'
+import { keyId, type Serde } from '../serde/serde.ts'
 import type { StoredWindow, Window } from '../serde/windowed.ts'
-import { type Held, RowStore, type RowStoreOptions } from './row-store.ts'
+import { type Held, type KeyBounds, RowStore, type RowStoreOptions } from './row-store.ts'
 
 export interface WindowedRowStoreOptions<K, V> extends RowStoreOptions<StoredWindow<K>, V> {
   readonly innerSerde: Serde<K>
@@ -24,7 +24,7 @@ export interface WindowBounds<K> {
 }
 
 /** More bytes than a store writes behind a key: they follow every row of the key. */
-const behindKey = Buffer.alloc(17, 0xff)
+const behindKey = '\xff'.repeat(17)
 
 /**
  * Rows by key and window (Kafka's window and session stores): the key serde says in which order. What is `retentionMs` or more
@@ -111,16 +111,15 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
     const { timeOf } = this.#options
     return andThen(this.rangeOf(this.boundsOf(key, from, to)), (found) => {
       // between two windows of a key there may be windows of a longer key that begins like it
-      const bytes = this.innerBytes(key)
       const isWanted = (window: Window): boolean => timeOf(window) <= timeOf(to) && !this.isForgotten(window)
-      return this.#inOrder(found.filter(([it]) => isWanted(it.window) && Buffer.compare(this.innerBytes(it.key), bytes) === 0))
+      return this.#inOrder(found.filter(([it]) => isWanted(it.window) && this.#isSame(it.key, key)))
     })
   }
 
   /** Where {@link windowsOf} looks: up to the key's last row if there are none behind the window, as what was read once is not read again. */
-  boundsOf(key: K, from: Window, to: Window): { readonly from: Uint8Array; readonly to: Uint8Array } {
+  boundsOf(key: K, from: Window, to: Window): KeyBounds {
     const window = this.#options.timeOf(to) < this.#newest ? to : { startMs: Number.MAX_SAFE_INTEGER, endMs: Number.MAX_SAFE_INTEGER }
-    return { from: this.keyBytes({ key, window: from }), to: this.keyBytes({ key, window, sequence: 0x7fffffff }) }
+    return { from: this.idOf({ key, window: from }), to: this.idOf({ key, window, sequence: 0x7fffffff }) }
   }
 
   /** The rows of many keys, by spans of time, in each in unsigned byte order of key and window. */
@@ -129,7 +128,7 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
       Uint8Array | null,
       Uint8Array | null,
     ]
-    const found = await this.rangeOf({ from: low, to: high === null ? null : Buffer.concat([high, behindKey]) })
+    const found = await this.rangeOf({ from: low && keyId(low), to: high && keyId(high) + behindKey })
     const { timeOf, segmentIntervalMs } = this.#options
     const segmentOf = ([{ window }]: readonly [StoredWindow<K>, unknown]): number => Math.floor(timeOf(window) / segmentIntervalMs)
     const fitting = found.filter(([{ key, window }]) => {
@@ -154,7 +153,11 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
 
   #endTogether(one: StoredWindow<K> | undefined, other: StoredWindow<K> | undefined): boolean {
     if (!one || !other || one.window.endMs !== other.window.endMs || one.window.startMs === other.window.startMs) return false
-    return Buffer.compare(this.innerBytes(one.key), this.innerBytes(other.key)) === 0
+    return this.#isSame(one.key, other.key)
+  }
+
+  #isSame(one: K, other: K): boolean {
+    return Object.is(one, other) || Buffer.compare(this.innerBytes(one), this.innerBytes(other)) === 0
   }
 
   getLive(key: StoredWindow<K>): Awaitable<Held<V> | null> {

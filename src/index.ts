@@ -81,7 +81,14 @@ export { Serdes } from './serde/serdes.ts'
 export type { Window, Windowed } from './serde/windowed.ts'
 export type { NoDefault, StreamsConfig } from './topology/config.ts'
 export { days, hours, minutes, seconds } from './topology/durations.ts'
-export type { DeferredFlush, ResidentStore, StreamPartitioner, TimestampExtractor, TopicNameExtractor } from './topology/nodes.ts'
+export type {
+  DeferredFlush,
+  PackedPages,
+  ResidentStore,
+  StreamPartitioner,
+  TimestampExtractor,
+  TopicNameExtractor,
+} from './topology/nodes.ts'
 export {
   type LruOptions,
   type SessionStoreOptions,

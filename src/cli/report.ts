@@ -1,4 +1,5 @@
 import type { LocalEngine } from '../local/local-engine.ts'
+import { readStoreRows } from '../runtime/pages.ts'
 import type { PartitionReader } from '../runtime/ports.ts'
 import { rowKeySerde } from '../runtime/task-stores.ts'
 import type { TableBackend } from '../state/backend.ts'
@@ -90,7 +91,7 @@ const readStore = async (sub: SubTopology, store: StoreSpec, { engine, table, ap
   for (let partition = 0; partition < partitions; partition++) {
     const task = { subTopology: sub.name, partition }
     const gen = (await table.readTask(task, deadlineMs))?.checkpoint?.gen ?? 0
-    for await (const page of table.query({ ...task, gen, store: store.name }, deadlineMs)) {
+    for await (const page of readStoreRows(table, { ...task, gen, store }, deadlineMs)) {
       for (const row of page) if (row.value) rows.push(shownRow(store, row))
     }
   }

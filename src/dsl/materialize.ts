@@ -33,14 +33,14 @@ export const keyValueStore = <K, V>(
     readonly valueSerde?: AnySerde | undefined
   },
 ): StoreSpec => {
-  const { versioned, caching = true, logging = {}, maxEntries, flush, resident } = materialized
+  const { versioned, caching = true, logging = {}, maxEntries } = materialized
   const facts = {
     name,
     keySerde: drawing.keySerde(materialized.keySerde, `the key of store ${name}`),
     valueSerde: drawing.valueSerde(materialized.valueSerde, `the value of store ${name}`),
     logging,
     named: materialized.name !== undefined,
-    ...tableOptions(name, { flush, resident, logging }),
+    ...tableOptions(name, { ...materialized, logging, kind: versioned ? 'versioned' : 'key-value' }),
   }
   if (versioned)
     return { ...facts, kind: 'versioned', holds: 'versions', historyMs: checkHistory(versioned.historyRetentionMs), caching: false }

@@ -1,7 +1,7 @@
 export type { Printed } from '../operators/print.ts'
 
 import type { Serde } from '../serde/serde.ts'
-import type { DeferredFlush, ResidentStore, StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
+import type { DeferredFlush, PackedPages, ResidentStore, StreamPartitioner, TimestampExtractor } from '../topology/nodes.ts'
 
 /** Every operator takes a name (Java's `Named`): 1 to 249 of `[A-Za-z0-9._-]`. */
 export interface Named {
@@ -66,6 +66,11 @@ export interface Materialized<K, V> {
   readonly flush?: DeferredFlush
   /** How large a store may be to be read whole by a process that does not know it, once that is cheaper than row by row. Default 8 MiB. */
   readonly resident?: ResidentStore
+  /**
+   * Many small rows are one item of the table, in pages of about `pageBytes`: rows that are written together, as with `flush`, cost at most a
+   * write unit or two per page. Each process then holds its part of the store in memory whole. Key-value and window stores with a changelog only.
+   */
+  readonly packed?: PackedPages
   /** Windowed tables only: how long rows are kept, in stream time. Default, and least: as long as they may still change (S-11). */
   readonly retentionMs?: number
 }

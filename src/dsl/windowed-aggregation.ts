@@ -109,7 +109,7 @@ export const windowedStore = (
   caching: materialized.caching ?? true,
   logging: materialized.logging ?? {},
   named: materialized.name !== undefined,
-  ...tableOptions(name, materialized),
+  ...tableOptions(name, { ...materialized, kind: kind.kind }),
 })
 
 /** S-11: what the windows need, or what the user asks for if it is no less. */

@@ -147,7 +147,7 @@ const commitChunk = async (
   stats.recordsWritten += chunk.recordsWritten
   ports.committed?.(chunk)
   ports.log({ level: 'debug', message: 'committed', ...taskIdOf(held), seq: next.seq, offsets: positions, records: stats.recordsRead })
-  flush.add(rows, written.commitBytes)
+  flush.add(rows, written.commit, written.commitBytes)
   await flush.whenLarge()
 }
 

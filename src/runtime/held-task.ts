@@ -1,23 +1,22 @@
 import { messageOf, StreamsError } from '../errors.ts'
 import type { Checkpoint } from '../state/backend.ts'
-import { Rows } from '../state/rows.ts'
 import { type Chunks, createChunks, type Progress, reserveMs } from './chunks.ts'
-import { createFlush, type Flush, type Unflushed, unflushedOf } from './flush.ts'
+import { createFlush, type Flush, type Unflushed } from './flush.ts'
+import { freshTask } from './fresh-task.ts'
 import { type InvocationRequest, taskIdOf } from './invocation-request.ts'
 import { type LogState, type SyncRequest, syncLog } from './log-sync.ts'
+import { recall } from './packed-load.ts'
 import type { FetchedPartition, TxnSession } from './ports.ts'
 import { checkpointOf, type Ended, end, endedAs, type HeldTask, handOver, sourcesOf } from './release.ts'
 import { adoptCommit, type ShapeChange } from './shape.ts'
 import { startPositions } from './start-positions.ts'
-import { residentBytesMaxOf, sizesAt, sizesNow } from './store-sizes.ts'
-import { tableReader } from './table-rows.ts'
-import { Task } from './task.ts'
+import { sizesAt, sizesNow } from './store-sizes.ts'
+import type { Task } from './task.ts'
 import { isWarm } from './task-memory.ts'
 
 const pollMs = 2_000
 /** How long a task that goes on looks for input before it looks whether they are written. */
 const lookMs = 5
-const storeBytesDefault = 128 * 1024 * 1024
 
 /** Under the lease, or over a warm session: FENCE and SYNC unless it is warm, chunks, RELEASE. Undefined: the lease was lost, or is needed: acquire. */
 export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
@@ -34,12 +33,15 @@ export const holdTask = async (held: HeldTask): Promise<Ended | undefined> => {
     const committed = Object.entries(log.commit.positions).filter(([topic, offset]) => isNewer || offset > (checkpointed?.[topic] ?? 0))
     const positions = await startPositions(held, { ...checkpointed, ...Object.fromEntries(committed) })
     const sizes = warm ? begun.sizes : sizesAt(held.item?.checkpoint, log.commit.gen)
+    const { tail, unflushed } = begun.unflushed
+      ? { tail: log.tail, unflushed: begun.unflushed }
+      : await recall(held, log, { sizes, kept: begun.kept })
     const progress = { ...progressOf(held, log, positions), change, sizes }
-    task ??= freshTask(held, log, sizes)
+    task ??= freshTask(held, { ...log, tail }, { sizes, packed: unflushed.packed })
     progress.dropped = new Map(task.dropped)
     // who committed last may not have come to say so
     if (log.commit.seq > seq) progress.wakeMs = task.wakeMs
-    const flush = createFlush(held, log.commit.gen, begun.unflushed ?? unflushedOf(held, log))
+    const flush = createFlush(held, log.commit, unflushed)
     await held.globals?.refresh(held.deadlineMs)
     const chunks = createChunks(held, { session, task, progress, flush })
     return await work(held, { session, openedMs, task, progress, flush, chunks, input })
@@ -60,6 +62,8 @@ interface Begun {
   readonly change?: ShapeChange | undefined
   /** Of a warm task; otherwise the log's tail tells. */
   readonly unflushed?: Unflushed
+  /** Of a kept task that is not warm: its packed stores are as good as it is. */
+  readonly kept?: Unflushed | undefined
   /** Of a warm task, as `unflushed`. */
   readonly sizes?: Checkpoint['sizes']
   /** A kept one that stands exactly where the log does. */
@@ -106,7 +110,7 @@ const begin = async (held: HeldTask): Promise<Begun> => {
     const { log, change } = await adopt(held, synced)
     const task = kept?.commit.gen === log.commit.gen && kept.commit.seq === log.commit.seq ? kept.task : undefined
     if (!task) kept?.task.close()
-    return { session, openedMs, log, warm: false, change, task, input }
+    return { session, openedMs, log, warm: false, change, task, input, kept: task && kept?.unflushed }
   } catch (error) {
     session?.close()
     kept?.task.close()
@@ -125,30 +129,6 @@ const adopt = async (held: HeldTask, log: LogState): Promise<Pick<Begun, 'log' |
     if (held.item) await ports.table.release(taskIdOf(held), { token, checkpoint: undefined, sources: [], handover: {} }, deadlineMs)
     throw error
   }
-}
-
-/** A new task over the log's tail and the table. */
-const freshTask = (held: HeldTask, log: LogState, sizes: Checkpoint['sizes']): Task => {
-  const { ports, plan, partition, memory, globals, storeBytesMax = storeBytesDefault } = held
-  const { gen } = log.commit
-  return new Task({
-    ...{ plan, partition, clock: ports.clock, partitionsOf: ports.partitionsOf, times: log.commit.times, seq: log.commit.seq },
-    ...(globals ? { globalStore: (name: string) => globals.store(name) } : {}),
-    rowsOf: (store) => {
-      const where = { subTopology: plan.subTopology, partition, gen, store: store.name }
-      const rows = new Rows({
-        // a kept task reads within the invocation that uses it
-        reader: tableReader(ports.table, where, () => memory.deadlineMs),
-        // what is behind the checkpoint is in the tail
-        complete: (log.rebuilt || (sizes !== undefined && sizes[store.name] === undefined)) && plan.changelogs.has(store.name),
-        bytesMax: storeBytesMax,
-        size: sizes?.[store.name],
-        residentBytesMax: Math.min(residentBytesMaxOf(store), storeBytesMax),
-      })
-      rows.overlay(log.tail.get(store.name) ?? [])
-      return rows
-    },
-  })
 }
 
 interface Work {
@@ -209,8 +189,11 @@ const settle = async (
       if (!unfinished && (await hasMore(held, at, at.written, goesOnUntilMs))) return 'more'
     }
     await at.written
-    for (const { name } of held.plan.stores) task.store(name)?.rows.evict(flush.pinned(name))
-    progress.sizes = sizesNow(held, task, progress.sizes)
+    for (const { name } of held.plan.stores) {
+      task.store(name)?.rows.forget(flush.packed(name)?.takeForgotten() ?? [])
+      task.store(name)?.rows.evict(flush.pinned(name))
+    }
+    progress.sizes = sizesNow(held, at, progress.sizes)
     const ended = await end(held, at, { unfinished, deferred })
     if (ended === 'bell') return 'more'
     if (!deferred) flush.checkpointed()
@@ -278,7 +261,7 @@ const checkedError = async (held: HeldTask, at: Work, failed: unknown): Promise<
   if (error instanceof StreamsError && error.retryable) return error
   const fenced = await fence(held)
   fenced.close()
-  const log = await sync({ ...held, checkpoint: checkpointOf(progress) })
+  const log = await sync({ ...held, checkpoint: checkpointOf(held, progress) })
   if (log.commit.seq !== progress.commit.seq)
     return new StreamsError('FENCED', `Another invocation went on while this one failed: ${messageOf(error)}`, { cause: error })
   if (held.item)

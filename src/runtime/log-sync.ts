@@ -6,6 +6,7 @@ import type { StoreSpec } from '../topology/nodes.ts'
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
 import { type LogTail, recordOverheadBytes } from './flush.ts'
+import { endsByTopic, unnamedStores } from './named-ends.ts'
 import type { TaskPlan } from './plan.ts'
 import type { Bounds, FetchedPartition, FetchedRecord, PartitionReader } from './ports.ts'
 import { addedStores } from './shape.ts'
@@ -26,6 +27,8 @@ export interface LogState {
   readonly ends: Readonly<Record<string, number>>
   /** Rows in the table are of no use: all that counts is in `tail`. */
   readonly rebuilt: boolean
+  /** Stores whose tail is all that their changelogs have: what the table has of them is of another time. Absent: none. */
+  readonly added?: ReadonlySet<string>
   /**
    * Where commit topic and changelogs were said to end, as far as they were asked. Whoever commits next writes there on the commit topic,
    * or was told by a broker that leads no more.
@@ -62,7 +65,8 @@ export interface SyncRequest {
  * something newer than the checkpoint. FENCED where a reader that was itself fenced could see half a commit.
  */
 export const syncLog = async (request: SyncRequest): Promise<LogState> => {
-  const { plan, partition, checkpoint } = request
+  const { plan, partition } = request
+  const checkpoint = request.checkpoint && { ...request.checkpoint, ends: endsByTopic(plan, request.checkpoint.ends) }
   const known = checkpoint?.ends[plan.commitTopic]
   // where they end now, records of aborted transactions counted, is where what is committed next begins
   const beside = [...plan.changelogs.values()].map((topic) => [topic, checkpoint?.ends[topic] ?? 0] as const)
@@ -78,7 +82,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
   if (commit.paused) return { commit, tail: new Map(), ends: commitEnd, rebuilt: false, listed, committedMs }
   const fresh = checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== commit.gen
   // one that was there before, and has come back, goes on with what its changelog has
-  const added = new Set([...addedStores(plan, commit), ...(fresh ? [] : unnamedStores(plan, checkpoint))])
+  const added = new Set([...addedStores(plan, commit), ...(fresh ? [] : unnamedStores(plan, request.checkpoint ?? checkpoint))])
   if (!fresh && commit.seq === checkpoint.seq && added.size === 0 && !isBehind(plan, commit, checkpoint))
     return { commit, tail: new Map(), ends: { ...checkpoint.ends, ...commitEnd }, rebuilt: false, listed, committedMs }
   const oldest = log.records.find((record) => known === undefined || record.offset >= known)
@@ -114,6 +118,7 @@ export const syncLog = async (request: SyncRequest): Promise<LogState> => {
     tail: new Map([...tails.map(({ store, rows }) => [store, rows] as const), ...fromSources]),
     ends: { ...commitEnd, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     rebuilt,
+    ...(added.size > 0 ? { added } : {}),
     listed: { ...listed, ...Object.fromEntries(tails.map(({ topic, end }) => [topic, end])) },
     committedMs,
     unflushed: tailOf(
@@ -133,10 +138,6 @@ const tailOf = (changed: readonly FetchedRecord[], committed: readonly FetchedRe
   )
   return { bytes, records: changed.length, sinceMs: commits[0]?.timestamp ?? committed.at(-1)?.timestamp }
 }
-
-/** Other code, which has no such store, may have written the checkpoint after a commit that it found: then its rows are in its changelog. */
-export const unnamedStores = ({ changelogs }: TaskPlan, { ends }: Checkpoint): readonly string[] =>
-  [...changelogs].flatMap(([store, topic]) => (ends[topic] === undefined ? [store] : []))
 
 /** The same of a topic that is a store's changelog: that code has not read it. */
 const isBehind = ({ stores }: TaskPlan, commit: CommitRecord, checkpoint: Checkpoint): boolean =>

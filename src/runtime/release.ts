@@ -3,6 +3,7 @@ import type { Checkpoint, TaskItem } from '../state/backend.ts'
 import type { Progress } from './chunks.ts'
 import type { Flush } from './flush.ts'
 import { type InvocationOutcome, type InvocationRequest, type InvocationStats, taskIdOf } from './invocation-request.ts'
+import { endsByName } from './named-ends.ts'
 import type { TxnSession } from './ports.ts'
 
 export interface HeldTask extends InvocationRequest {
@@ -25,17 +26,17 @@ export const end = async (
   { unfinished, deferred }: { readonly unfinished: boolean; readonly deferred: boolean },
 ): Promise<Ended | 'bell' | undefined> => {
   if (held.item) return unfinished ? handOver(held, progress, true) : release(held, progress, deferred)
-  if (flush.isBehind && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpointOf(progress), held.deadlineMs)
+  if (flush.isBehind && !deferred) await held.ports.table.checkpoint(taskIdOf(held), checkpointOf(held, progress), held.deadlineMs)
   return unfinished ? undefined : endedAs('done', progress)
 }
 
 const ownReached = ({ trigger }: HeldTask, { positions }: Progress): boolean =>
   trigger.kind === 'tick' || (positions[trigger.topic] ?? -1) >= trigger.target
 
-export const checkpointOf = ({ commit, positions, ends, wakeMs, sizes }: Progress): Checkpoint => ({
+export const checkpointOf = ({ plan }: HeldTask, { commit, positions, ends, wakeMs, sizes }: Progress): Checkpoint => ({
   seq: commit.seq,
   gen: commit.gen,
-  ends,
+  ends: endsByName(plan, ends),
   positions,
   ...(wakeMs === undefined ? {} : { wakeMs }),
   ...(sizes === undefined ? {} : { sizes }),
@@ -50,7 +51,7 @@ export const endedAs = (result: InvocationOutcome['result'], { commit, positions
 /** RELEASE or DEFER; `bell` where somebody rang in the meantime, undefined where the lease was lost below the own target. */
 const release = async (held: HeldTask, progress: Progress, deferred: boolean): Promise<Ended | 'bell' | undefined> => {
   const { ports, token, deadlineMs } = held
-  const checkpoint = checkpointOf(progress)
+  const checkpoint = checkpointOf(held, progress)
   const request = { token, checkpoint, sources: sourcesOf(held), deferred }
   const { released, item } = await ports.table.release(taskIdOf(held), request, deadlineMs)
   return released ? endedAs('done', progress) : refused(held, progress, { item, checkpoint, deferred })
@@ -62,7 +63,7 @@ const release = async (held: HeldTask, progress: Progress, deferred: boolean): P
  */
 export const handOver = async (held: HeldTask, progress: Progress, flushed: boolean): Promise<Ended | 'bell' | undefined> => {
   const { ports, trigger, token, deadlineMs } = held
-  const checkpoint = flushed ? checkpointOf(progress) : undefined
+  const checkpoint = flushed ? checkpointOf(held, progress) : undefined
   const bell = trigger.kind === 'delivery' && !ownReached(held, progress) ? { topic: trigger.topic, target: trigger.target } : undefined
   const { released, item } = await ports.table.release(
     taskIdOf(held),

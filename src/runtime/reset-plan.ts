@@ -2,6 +2,7 @@ import { StreamsError } from '../errors.ts'
 import type { Clock } from '../processor/processor.ts'
 import type { Checkpoint, Lease, TableBackend } from '../state/backend.ts'
 import { topicName } from '../topology/nodes.ts'
+import { tableStoresOf } from '../topology/table-options.ts'
 import type { Topology } from '../topology/topology.ts'
 import { type CommitRecord, changelogStamp } from './commit-record.ts'
 import { readLastCommit } from './last-commit.ts'
@@ -207,8 +208,10 @@ const hasOldRows = async (ports: ResetPorts, tasks: readonly TaskFacts[]): Promi
 /** The key spaces of earlier generations. */
 export const oldSpaces = (tasks: readonly Pick<TaskFacts, 'plan' | 'partition' | 'gen'>[]) =>
   tasks.flatMap(({ plan, partition, gen }) =>
-    plan.stores.flatMap(({ name: store }) =>
-      Array.from({ length: gen }, (_, old) => ({ subTopology: plan.subTopology, partition, gen: old, store })),
+    plan.stores.flatMap((spec) =>
+      tableStoresOf(spec).flatMap((store) =>
+        Array.from({ length: gen }, (_, old) => ({ subTopology: plan.subTopology, partition, gen: old, store })),
+      ),
     ),
   )
 

@@ -2,6 +2,7 @@ import { isStreamsError, StreamsError } from '../errors.ts'
 import type { Checkpoint } from '../state/backend.ts'
 import { type CommitRecord, writeCommitRecord } from './commit-record.ts'
 import { initialTimes } from './effects.ts'
+import { endsByName } from './named-ends.ts'
 import {
   factsOf,
   missingTopics,
@@ -243,7 +244,7 @@ const checkpointOf = async (
   return {
     seq: commit.seq,
     gen: commit.gen,
-    ends: { ...commit.logStarts, [plan.commitTopic]: end },
+    ends: endsByName(plan, { ...commit.logStarts, [plan.commitTopic]: end }),
     positions: { ...commit.positions, ...Object.fromEntries(sources.map((it) => [it.topic, it.logStartOffset])) },
     wakeMs: 0,
     sizes: {},

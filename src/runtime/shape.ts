@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { StreamsError } from '../errors.ts'
 import { canGoOn, storeText } from '../topology/store-text.ts'
+import { otherTableStoreOf, tableStoreOf } from '../topology/table-options.ts'
 import type { CommitRecord } from './commit-record.ts'
 import type { TaskPlan } from './plan.ts'
 
 /** What of a sub-topology has to hold from one deployment to the next, as the commit record tells it. */
 export interface Shape {
-  /** Store to what its rows are: kind, retention in milliseconds where it has one, and where they are logged. */
+  /** Store, by the name of its rows in the table, to what they are: kind, retention in milliseconds where it has one, and where they are logged. */
   readonly stores: Readonly<Record<string, string>>
   readonly sources: readonly string[]
 }
@@ -24,7 +25,7 @@ const overlapMs = 20 * 60_000
 const formerMax = 8
 
 export const shapeOf = ({ stores, sources }: Pick<TaskPlan, 'stores' | 'sources'>): Shape => ({
-  stores: Object.fromEntries(stores.map((store) => [store.name, storeText(store)])),
+  stores: Object.fromEntries(stores.map((store) => [tableStoreOf(store), storeText(store)])),
   sources: [...sources.keys()],
 })
 
@@ -36,7 +37,7 @@ const hashOf = ({ stores, sources }: Shape): string =>
 
 /** Stores that were not there at the last commit, or not as far as it tells. */
 export const addedStores = (plan: TaskPlan, { shape }: CommitRecord): ReadonlySet<string> =>
-  new Set(shape === undefined ? [] : plan.stores.flatMap(({ name }) => (shape.stores[name] === undefined ? [name] : [])))
+  new Set(shape === undefined ? [] : plan.stores.flatMap((store) => (shape.stores[tableStoreOf(store)] === undefined ? [store.name] : [])))
 
 /**
  * The last commit as this deployment goes on from it: with its own shape, with positions of sources that were away for a while, and
@@ -82,8 +83,10 @@ const movedPositions = ({ sources }: TaskPlan, { positions, parked = {} }: Commi
 }
 
 const checkStores = (plan: TaskPlan, before: Shape, now: Shape): void => {
-  for (const [name, is] of Object.entries(now.stores)) {
-    const was = before.stores[name]
+  for (const store of plan.stores) {
+    const { name } = store
+    const is = now.stores[tableStoreOf(store)] as string
+    const was = before.stores[tableStoreOf(store)] ?? before.stores[otherTableStoreOf(store)]
     if (was === undefined || canGoOn(was, is)) continue
     throw new StreamsError(
       'TOPOLOGY_MISMATCH',

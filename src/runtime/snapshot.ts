@@ -1,9 +1,12 @@
 import { isStreamsError, StreamsError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
 import { keyId } from '../serde/serde.ts'
-import type { Checkpoint, StateKey, StateRow } from '../state/backend.ts'
+import type { Checkpoint } from '../state/backend.ts'
 import type { Row } from '../state/rows.ts'
 import type { InvocationPorts } from './invocation-request.ts'
-import { type LogState, syncLog, unnamedStores } from './log-sync.ts'
+import { type LogState, syncLog } from './log-sync.ts'
+import { unnamedStores } from './named-ends.ts'
+import { itemsOf, rowFrom } from './pages.ts'
 import { taskIdOf as nameOf, type TaskPlan } from './plan.ts'
 
 export interface SnapshotRequest {
@@ -50,13 +53,13 @@ const fromTable = async (request: SnapshotRequest): Promise<Snapshot | 'behind' 
   const checkpoint = await checkpointOf(request)
   const { seq, gen } = checkpoint
   if (seq < (request.atLeast ?? 0) || (seq > 0 && unnamedStores(request.plan, checkpoint).length > 0)) return 'behind'
-  const rows = await rowsIn(request, gen)
-  if (!rows.every((row) => row === undefined || row.seq <= seq) || (await isWiped(request, gen, rows))) return undefined
+  const rows = await rowsIn(request, { seq, gen })
+  if (!rows || (await isWiped(request, gen, rows))) return undefined
   return { seq, gen, rows: rows.map(living) }
 }
 
 /** A reset deletes the rows of older generations: what is not there may have been, unless its generation still counts afterwards. */
-const isWiped = async (request: SnapshotRequest, gen: number, rows: readonly (StateRow | undefined)[]): Promise<boolean> =>
+const isWiped = async (request: SnapshotRequest, gen: number, rows: readonly (FoundRow | undefined)[]): Promise<boolean> =>
   rows.includes(undefined) && (await checkpointOf(request)).gen > gen
 
 const fromLog = async (request: SnapshotRequest): Promise<Snapshot> => {
@@ -65,10 +68,8 @@ const fromLog = async (request: SnapshotRequest): Promise<Snapshot> => {
   for (;;) {
     const log = await tailOf(request)
     if (log && log.commit.seq >= atLeast) {
-      const rows = await rowsIn(request, log.commit.gen)
-      // what was written in between is of no single transaction
-      if (rows.every((row) => row === undefined || row.seq <= log.commit.seq) && !(await isWiped(request, log.commit.gen, rows)))
-        return overlaid(request, log, rows)
+      const rows = await rowsIn(request, log.commit)
+      if (rows && !(await isWiped(request, log.commit.gen, rows))) return overlaid(request, log, rows)
     }
     if (ports.clock.nowMs() >= untilMs)
       throw new StreamsError('DEADLINE_EXCEEDED', `No state of task ${nameOf(plan, partition)} that is of one transaction could be read`, {
@@ -109,18 +110,39 @@ const checkpointOf = async ({ ports, plan, partition, deadlineMs }: SnapshotRequ
     positions: {},
   }
 
-const rowsIn = ({ ports, plan, partition, keys, deadlineMs }: SnapshotRequest, gen: number): Promise<readonly (StateRow | undefined)[]> =>
-  ports.table.get(
-    keys.map(({ store, key }): StateKey => ({ subTopology: plan.subTopology, partition, gen, store, key })),
+type FoundRow = Row & { readonly seq: number }
+
+/** What the table has; undefined where it is newer than `seq`, or moves: what was written in between is of no single transaction. */
+const rowsIn = async (
+  { ports, plan, partition, keys, deadlineMs }: SnapshotRequest,
+  { seq, gen }: Pick<Snapshot, 'seq' | 'gen'>,
+): Promise<readonly (FoundRow | undefined)[] | undefined> => {
+  const asked = keys.map(({ store: name, key }) => {
+    const store = plan.stores.find((it) => it.name === name)
+    invariant(store, `the task has a store "${name}"`)
+    return { key, store, items: itemsOf(key, { subTopology: plan.subTopology, partition, gen, store }) }
+  })
+  const found = await ports.table.get(
+    asked.flatMap(({ items }) => items),
     deadlineMs,
   )
+  const rows: (FoundRow | undefined)[] = []
+  let at = 0
+  for (const { key, store, items } of asked) {
+    const one = rowFrom(key, found.slice(at, at + items.length), store)
+    at += items.length
+    if (one === 'moved' || one.seq > seq) return undefined
+    rows.push(one.row)
+  }
+  return rows
+}
 
-const overlaid = ({ keys, plan }: SnapshotRequest, log: LogState, rows: readonly (StateRow | undefined)[]): Snapshot => {
+const overlaid = ({ keys, plan }: SnapshotRequest, log: LogState, rows: readonly (FoundRow | undefined)[]): Snapshot => {
   const tails = new Map([...log.tail].map(([store, tail]) => [store, new Map(tail.map((row) => [keyId(row.key), row]))]))
   const newest = keys.map(({ store, key }, at) => {
     const [row, logged] = [rows[at], tails.get(store)?.get(keyId(key))]
     // of a log that was read in whole the table has nothing to add
-    if (log.rebuilt && plan.changelogs.has(store)) return logged
+    if ((log.rebuilt || log.added?.has(store)) && plan.changelogs.has(store)) return logged
     return logged !== undefined && logged.seq > (row?.seq ?? -1) ? logged : row
   })
   return { seq: log.commit.seq, gen: log.commit.gen, rows: newest.map(living) }

@@ -1,5 +1,7 @@
 import type { Checkpoint, StoreSize } from '../state/backend.ts'
 import type { StoreSpec } from '../topology/nodes.ts'
+import { tableStoreOf } from '../topology/table-options.ts'
+import type { Flush } from './flush.ts'
 import type { InvocationRequest } from './invocation-request.ts'
 import { expiresAfterMs } from './table-rows.ts'
 import type { Task } from './task.ts'
@@ -16,12 +18,17 @@ export const sizesAt = (checkpoint: Checkpoint | undefined, gen: number): Sizes 
   checkpoint === undefined || checkpoint.seq === 0 || checkpoint.gen !== gen ? {} : checkpoint.sizes
 
 /** What the next checkpoint tells. Stores that this code does not have stay as they are; where nobody knew, nobody will. */
-export const sizesNow = ({ plan, ports }: Pick<InvocationRequest, 'plan' | 'ports'>, task: Task, before: Sizes): Sizes => {
+export const sizesNow = (
+  { plan, ports }: Pick<InvocationRequest, 'plan' | 'ports'>,
+  { task, flush }: { readonly task: Task; readonly flush: Pick<Flush, 'packed'> },
+  before: Sizes,
+): Sizes => {
   if (before === undefined) return undefined
   const nowMs = ports.clock.nowMs()
   const own = plan.stores.flatMap((store) => {
-    const size = sizeNow(store, task, { before: before[store.name], nowMs })
-    return size ? [[store.name, size] as const] : []
+    const packed = flush.packed(store.name)
+    const size = packed ? packed.size : sizeNow(store, task, { before: before[store.name], nowMs })
+    return size ? [[tableStoreOf(store), size] as const] : []
   })
   return { ...before, ...Object.fromEntries(own) }
 }

@@ -221,6 +221,17 @@ export class Rows {
     }
   }
 
+  /** Lets go of rows, by their ids, for which nobody asks any more. */
+  forget(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const row = this.#rows.get(id)
+      if (!row) continue
+      this.#rows.delete(id)
+      this.#order?.delete(id)
+      this.#bytes -= weight(row)
+    }
+  }
+
   /** Answers what was there before. */
   #keep(id: string, row: Row): Row | undefined {
     const before = this.#rows.get(id)

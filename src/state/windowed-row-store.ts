@@ -23,6 +23,9 @@ export interface WindowBounds<K> {
   readonly fits: (window: Window) => boolean
 }
 
+/** Under which name a task remembers the latest window of a store, by the time that it ages by. */
+export const latestWindowName = (store: string): string => `${store}/latest-window`
+
 /** More bytes than a store writes behind a key: they follow every row of the key. */
 const behindKey = '\xff'.repeat(17)
 
@@ -44,7 +47,7 @@ export class WindowedRowStore<K, V> extends RowStore<StoredWindow<K>, V> {
   constructor(options: WindowedRowStoreOptions<K, V>) {
     super(options)
     this.#options = options
-    this.#latestName = `${options.name}/latest-window`
+    this.#latestName = latestWindowName(options.name)
     this.#latest = options.remembered.get(this.#latestName) ?? -1
     this.#newest = this.#latest
   }

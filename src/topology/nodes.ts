@@ -177,6 +177,17 @@ export interface ResidentStore {
   readonly bytesMax: number
 }
 
+/**
+ * Rows are kept in the table in pages, some dozens of rows in one item: what is written together costs at most as many write units as
+ * there are pages. In return each process holds the rows of its task's partition of the store in memory, all of them, and reads all of
+ * them when it begins; a row that somebody else asks for by its key is looked for in up to 17 items. For small rows (up to 32 KB) of a
+ * store that changes a lot, together with `flush`. It may be switched on and off: the task then reads the store's changelog once.
+ */
+export interface PackedPages {
+  /** Of the rows in one item, roughly: a page that has grown to twice as much is split. 64 to 65,536; default 1,024, a write unit. */
+  readonly pageBytes?: number
+}
+
 interface StoreFacts {
   readonly name: string
   readonly keySerde: AnySerde
@@ -192,6 +203,8 @@ interface StoreFacts {
   /** Rows wait in memory, and in the changelog, before they are written to the table. Absent: they are written before an invocation ends. */
   readonly flush?: DeferredFlush
   readonly resident?: ResidentStore
+  /** Many rows are one item of the table; of key-value and window stores with a changelog of their own. */
+  readonly packed?: PackedPages
   /** Rows may go when stream time is this far beyond their window's start, or their session's end; absent: they stay. Infinity stays as well. */
   readonly retentionMs?: number
   /** The user chose the name; a generated one does not survive a changed topology. */

@@ -18,6 +18,7 @@ import type {
   DeferredFlush,
   Holds,
   KeyValueStoreSpec,
+  PackedPages,
   ResidentStore,
   SessionStoreSpec,
   StoreSpec,
@@ -38,6 +39,8 @@ export interface StoreOptions<K, V> {
   readonly flush?: DeferredFlush
   /** How large a store may be to be read whole by a process that does not know it, once that is cheaper. */
   readonly resident?: ResidentStore
+  /** Many rows are one item of the table; key-value and window stores with a changelog only. */
+  readonly packed?: PackedPages
 }
 
 export interface LruOptions<K, V> extends StoreOptions<K, V> {
@@ -81,14 +84,18 @@ export const specOf = (builder: StoreBuilder<StateStore>): StoreSpec => {
 
 const build = <S extends StateStore>(spec: StoreSpec): Built<S> => Object.freeze(spec) as unknown as Built<S>
 
-const factsOf = <K, V>(name: string, { keySerde, valueSerde, caching = false, logging = {}, flush, resident }: StoreOptions<K, V>) => ({
+const factsOf = <K, V>(
+  name: string,
+  kind: StoreSpec['kind'],
+  { keySerde, valueSerde, caching = false, logging = {}, ...options }: StoreOptions<K, V>,
+) => ({
   name: checkName(name),
   keySerde,
   valueSerde,
   caching,
   logging,
   named: true,
-  ...tableOptions(name, { flush, resident, logging }),
+  ...tableOptions(name, { ...options, logging, kind }),
 })
 
 const segmentsOf = ({ segmentIntervalMs }: { readonly segmentIntervalMs?: number }) =>
@@ -97,7 +104,7 @@ const segmentsOf = ({ segmentIntervalMs }: { readonly segmentIntervalMs?: number
 const keyValue = <K, V>(holds: Holds, name: string, options: StoreOptions<K, V>): KeyValueStoreSpec => ({
   kind: 'key-value',
   holds,
-  ...factsOf(name, options),
+  ...factsOf(name, 'key-value', options),
 })
 
 const window = <K, V>(holds: Holds, name: string, options: WindowStoreOptions<K, V>): WindowStoreSpec => {
@@ -109,19 +116,19 @@ const window = <K, V>(holds: Holds, name: string, options: WindowStoreOptions<K,
   if (windowSizeMs < 0) refuse(`windowSizeMs cannot be negative, it is ${windowSizeMs}`)
   if (windowSizeMs > retentionMs) refuse(`the retention time must be no smaller than its window size: ${retentionMs} < ${windowSizeMs} ms`)
   if (retainDuplicates && options.caching) refuse('a store that retains duplicates cannot be cached')
-  return { kind: 'window', holds, windowSizeMs, retentionMs, retainDuplicates, ...factsOf(name, options), ...segmentsOf(options) }
+  return { kind: 'window', holds, windowSizeMs, retentionMs, retainDuplicates, ...factsOf(name, 'window', options), ...segmentsOf(options) }
 }
 
 const sessions = <K, V>(holds: 'values' | 'headers', name: string, options: SessionStoreOptions<K, V>): SessionStoreSpec => {
   const { retentionMs } = options
   if (retentionMs < 0)
     throw new StreamsError('CONFIG_INVALID', `Session store ${name}: retentionMs cannot be negative, it is ${retentionMs}`)
-  return { kind: 'session', holds, retentionMs, ...factsOf(name, options), ...segmentsOf(options) }
+  return { kind: 'session', holds, retentionMs, ...factsOf(name, 'session', options), ...segmentsOf(options) }
 }
 
 const versions = <K, V>(name: string, options: VersionedStoreOptions<K, V>): VersionedStoreSpec => {
   const { historyRetentionMs: historyMs } = options
-  if (historyMs >= 0) return { kind: 'versioned', holds: 'versions', historyMs, ...factsOf(name, options) }
+  if (historyMs >= 0) return { kind: 'versioned', holds: 'versions', historyMs, ...factsOf(name, 'versioned', options) }
   throw new StreamsError('CONFIG_INVALID', `Versioned store ${name}: historyRetentionMs cannot be negative, it is ${historyMs}`)
 }
 

@@ -252,6 +252,10 @@ export class Topology {
     const known = this.#stores.get(store.name)
     if (known === store) return
     this.#checkStoreName(store.name)
+    if (store.packed && store.sourceTopic !== undefined)
+      throw new StreamsError('CONFIG_INVALID', `Store ${store.name}: rows cannot be packed whose changelog is a source topic`, {
+        remedy: 'Leave out packed, or the optimization reuse.ktable.source.topics.',
+      })
     this.#stores.set(store.name, Object.freeze(store))
     this.#subTopologies = undefined
   }
@@ -269,6 +273,8 @@ export class Topology {
         'CONFIG_INVALID',
         `Global store ${store.name}: its readers wait for its rows, which cannot wait for their flush`,
       )
+    if (store.packed)
+      throw new StreamsError('CONFIG_INVALID', `Global store ${store.name}: its rows, which others read one by one, cannot be packed`)
     if (source.name === processor.name) throw topologyError('sourceName and processorName must be different.')
     checkTopics(source, this.#sources())
     this.#globalStores.set(store.name, Object.freeze({ ...store, logging: store.sourceTopic === undefined ? {} : false }))

@@ -175,7 +175,66 @@ const deferred = (): App => {
   }
 }
 
-const makers = { counting, windows, joined, outer, changing, deferred }
+const tinyPages = { pageBytes: 64 }
+
+/**
+ * Counts many words in pages that are split again and again, flushed later, and words in windows that expire, in pages that are not: rows
+ * come, change, go, and move from page to page.
+ */
+const packed = (): App => {
+  const builder = new StreamsBuilder()
+  const words = builder.stream(['words', 'more'], strings).groupByKey()
+  words
+    .aggregate(
+      () => 0,
+      (_key, value, count) => (value === '0' ? null : count + 1),
+      { store: { name: 'counts', valueSerde: Serdes.long, packed: tinyPages, flush: { intervalMs: 2_000, recordsMax: 12 } } },
+    )
+    .toStream()
+    .to('totals')
+  words
+    .windowedBy(tumbling({ sizeMs: 20, graceMs: 5 }))
+    .count({ store: { name: 'windowed', valueSerde: Serdes.long, packed: tinyPages } })
+    .toStream()
+    .to('sums')
+  return {
+    versions: [builder.build()],
+    topics: { words: 1, more: 1, totals: 1, sums: 1 },
+    inputs: ['words', 'more'],
+    record: (_topic, time, random) =>
+      record(
+        `word-${random.int(12)}`.padEnd(24, 'x'),
+        random.chance(0.25) ? '0' : '+',
+        Math.max(0, 2 * time - (random.chance(0.3) ? 7 : 0)),
+      ),
+  }
+}
+
+/** Counts words in code that changes: rows are packed, and then no longer are. */
+const packing = (): App => {
+  const version = (packed: boolean, stores: readonly string[]): Topology => {
+    const builder = new StreamsBuilder()
+    const words = builder.stream(['words', 'more'], strings).groupByKey()
+    for (const name of stores)
+      words
+        .aggregate(
+          () => 0,
+          (_key, value, count) => (value === '0' ? null : count + 1),
+          { store: { name, valueSerde: Serdes.long, ...(packed ? { packed: tinyPages } : {}) } },
+        )
+        .toStream()
+        .to(packed ? 'totals' : 'sums')
+    return builder.build()
+  }
+  return {
+    versions: [version(false, ['counts']), version(true, ['counts']), version(false, ['counts', 'others'])],
+    topics: { words: 1, more: 1, totals: 1, sums: 1 },
+    inputs: ['words', 'more'],
+    record: (_topic, time, random) => record(random.pick(['a', 'b', 'c', 'd', 'e']), random.chance(0.3) ? '0' : '+', time),
+  }
+}
+
+const makers = { counting, windows, joined, outer, changing, deferred, packed, packing }
 export type AppName = keyof typeof makers
 export const appNames = Object.keys(makers) as readonly AppName[]
 

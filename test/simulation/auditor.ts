@@ -1,10 +1,12 @@
 import { type CommitRecord, changelogStamp, readCommitRecord, withoutStamp } from '../../src/runtime/commit-record.ts'
 import type { Trigger } from '../../src/runtime/invocation-request.ts'
+import { readStoreRows } from '../../src/runtime/pages.ts'
 import type { Appended, PartitionBatch, TxnSession } from '../../src/runtime/ports.ts'
 import type { ResetTo } from '../../src/runtime/reset-plan.ts'
 import type { Snapshot } from '../../src/runtime/snapshot.ts'
 import type { StateRow, TableBackend, TaskId, TaskItem } from '../../src/state/backend.ts'
 import { type AppendedBatch, type Audited, type AuditorOptions, changeCode, checkReset, idOf, positionsOf, referenceOf } from './audited.ts'
+import { isPage, pagesOf, topicOf, wrongInPages, wrongPage } from './audited-pages.ts'
 import { planOf, type SimulatedTask } from './process.ts'
 import { contentOf, lineOf, printable, sorted, text } from './words.ts'
 import { WrittenLogs } from './written-logs.ts'
@@ -175,6 +177,12 @@ export class Auditor {
   async rowWritten(row: StateRow): Promise<void> {
     const audited = this.#of(row)
     const { name } = audited.task
+    if (isPage(row)) {
+      const wrong = wrongPage(audited, row)
+      if (wrong) return this.fail('S2', `${name}: ${wrong}`)
+      for (const id of audited.keys.keys()) await this.#checkKey(audited, id)
+      return
+    }
     const id = idOf(row.gen, row.store, row.key)
     const seq = audited.commits.at(-1)?.seq ?? 0
     if (row.seq > seq) return this.fail('S2', `${name}: a row of transaction ${row.seq} is written, committed are ${seq}`)
@@ -195,7 +203,12 @@ export class Auditor {
     const { subTopology, partition, name } = audited.task
     // code without the store does not write it, and does not name its changelog
     const changelog = audited.plan.changelogs.get(history.store)
-    if (changelog === undefined || checkpoint?.ends[changelog] === undefined) return
+    if (changelog === undefined || checkpoint === undefined) return
+    if (checkpoint.ends[pagesOf(changelog)] !== undefined) {
+      const wrong = await wrongInPages(audited, history, { table: this.#table, seq: checkpoint.seq })
+      if (wrong) this.fail('S2', `${name}: ${wrong}`)
+    }
+    if (checkpoint.ends[changelog] === undefined) return
     const where = { subTopology, partition, gen: history.gen, store: history.store, key: history.key }
     const [row] = await this.#table.get([where], everything)
     const should = history.bySeq.get(history.latest)
@@ -244,7 +257,7 @@ export class Auditor {
     for (const { seq, offsets } of audited.begins) {
       if (seq <= checkpoint.seq) continue
       for (const [topic, end] of Object.entries(checkpoint.ends))
-        if ((offsets.get(topic) ?? end) < end)
+        if ((offsets.get(topicOf(topic)) ?? end) < end)
           this.fail('S2', `${name}: the checkpoint of ${checkpoint.seq} is behind transaction ${seq} in ${topic}`)
     }
     const commit = audited.commits[checkpoint.seq - 1]
@@ -366,8 +379,7 @@ export class Auditor {
   async #checkNothingElse({ task: { name, partition }, plan, keys, item }: Audited): Promise<void> {
     const gen = item?.checkpoint?.gen ?? 0
     for (const store of plan.stores) {
-      const range = { subTopology: plan.subTopology, partition, gen, store: store.name }
-      for await (const page of this.#table.query(range, everything))
+      for await (const page of readStoreRows(this.#table, { subTopology: plan.subTopology, partition, gen, store }, everything))
         for (const { key } of page) {
           const history = keys.get(idOf(gen, store.name, key))
           if ((history?.bySeq.get(history.latest) ?? 'null') === 'null')

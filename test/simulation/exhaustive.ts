@@ -32,7 +32,16 @@ const quiet = (app: AppName): Profile => ({
 })
 
 /** Small inputs with what matters in them: deletes, records of both topics, windows that close. */
-const seeds: Readonly<Record<AppName, string>> = { counting: '0', windows: '22', joined: '24', outer: '0', changing: '0', deferred: '0' }
+const seeds: Readonly<Record<AppName, string>> = {
+  counting: '0',
+  windows: '22',
+  joined: '24',
+  outer: '0',
+  changing: '0',
+  deferred: '0',
+  packed: '0',
+  packing: '0',
+}
 
 /** Everything that can happen at a call: each fault, and what may come at that moment. */
 const blowsAt = (call: Parameters<typeof applies>[1]): readonly Blow[] => [

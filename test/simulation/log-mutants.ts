@@ -92,8 +92,8 @@ export const logMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'src/runtime/snapshot.ts',
-        find: 'if (rows.every((row) => row === undefined || row.seq <= log.commit.seq) && ',
-        replace: 'if (',
+        find: 'rowsIn(request, log.commit)',
+        replace: 'rowsIn(request, { seq: Number.MAX_SAFE_INTEGER, gen: log.commit.gen })',
       },
     ],
   },

@@ -3,8 +3,10 @@ import { logMutants } from './log-mutants.ts'
 import type { Mutant, NotApplicable } from './mutant.ts'
 import type { Patch } from './mutation.ts'
 import { operationMutants } from './operation-mutants.ts'
+import { pageMutants } from './page-mutants.ts'
 
 const heldTask = 'src/runtime/held-task.ts'
+const freshTask = 'src/runtime/fresh-task.ts'
 const release = 'src/runtime/release.ts'
 const chunks = 'src/runtime/chunks.ts'
 const chunk = 'src/runtime/chunk.ts'
@@ -122,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'R11, overlay',
     without: "rows of the log's tail are not laid over the table",
-    patches: [{ file: heldTask, find: '      rows.overlay(log.tail.get(store.name) ?? [])\n', replace: '' }],
+    patches: [{ file: freshTask, find: '      rows.overlay(tail)\n', replace: '' }],
   },
   {
     rule: 'R11, after COMMIT',
@@ -303,7 +305,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'R24, newer rows',
     without: 'a query takes rows that are newer than the checkpoint',
-    patches: [{ file: snapshot, find: '!rows.every((row) => row === undefined || row.seq <= seq) || ', replace: '' }],
+    patches: [{ file: snapshot, find: 'rowsIn(request, { seq, gen })', replace: 'rowsIn(request, { seq: Number.MAX_SAFE_INTEGER, gen })' }],
   },
   {
     rule: 'R24, order',
@@ -312,9 +314,14 @@ export const mutants: readonly Mutant[] = [
       {
         file: snapshot,
         find: '  const checkpoint = await checkpointOf(request)\n',
-        replace: '  const rows = await rowsIn(request, 0)\n  const checkpoint = await checkpointOf(request)\n',
+        replace:
+          '  const early = await rowsIn(request, { seq: Number.MAX_SAFE_INTEGER, gen: 0 })\n  const checkpoint = await checkpointOf(request)\n',
       },
-      { file: snapshot, find: "return 'behind'\n  const rows = await rowsIn(request, gen)\n", replace: "return 'behind'\n" },
+      {
+        file: snapshot,
+        find: 'const rows = await rowsIn(request, { seq, gen })',
+        replace: 'const rows = early?.every((row) => row === undefined || row.seq <= seq) ? early : undefined',
+      },
     ],
   },
   {
@@ -326,7 +333,7 @@ export const mutants: readonly Mutant[] = [
     rule: 'R27',
     without: 'the next chunk reads from the table what the last one wrote',
     patches: [
-      { file: heldTask, find: 'bytesMax: storeBytesMax,', replace: 'bytesMax: 0,' },
+      { file: freshTask, find: 'bytesMax: storeBytesMax,', replace: 'bytesMax: 0,' },
       {
         file: chunks,
         find: '    const effects = await task.commit()\n',
@@ -361,6 +368,7 @@ export const mutants: readonly Mutant[] = [
     patches: [{ file: heldTask, find: 'Promise.all([at.written, writing]).then(() => undefined)', replace: 'writing' }],
   },
   ...flushMutants,
+  ...pageMutants,
   ...logMutants,
   ...operationMutants,
 ]

@@ -10,8 +10,9 @@ import type {
   TxnLog,
   TxnSession,
 } from '../../src/runtime/ports.ts'
-import type { StateRow, TableBackend } from '../../src/state/backend.ts'
+import type { StateRange, StateRow, TableBackend } from '../../src/state/backend.ts'
 import type { PortCall } from '../runtime/faults.ts'
+import { isPage, readApart } from './audited-pages.ts'
 import type { Auditor } from './auditor.ts'
 import type { Process } from './process.ts'
 
@@ -52,6 +53,7 @@ export interface World {
 }
 
 const never = Number.POSITIVE_INFINITY
+const rowsPerQuery = 3
 
 const pastDeadline = (process: Process, deadlineMs: number, what: string): StreamsError | undefined =>
   process.nowMs() > deadlineMs ? new StreamsError('DEADLINE_EXCEEDED', `${what}: its deadline passed before it was sent`) : undefined
@@ -295,7 +297,7 @@ const tableOf = (world: World, process: Process): TableBackend => {
       ),
     get: async (keys, deadlineMs) => {
       // one request reads its rows one by one, as a real table does
-      const groups = world.fetchesApart ? keys.map((key) => [key]) : [keys]
+      const groups = world.fetchesApart ? readApart(keys) : [keys]
       const answers = groups.map((group) =>
         send(
           'get',
@@ -314,16 +316,26 @@ const tableOf = (world: World, process: Process): TableBackend => {
         () => table.wipe(space, never),
       ),
     query: async function* (range, deadlineMs) {
-      yield* await send(
-        'query',
-        deadlineMs,
-        () => range.store,
-        async () => {
-          const pages: (readonly StateRow[])[] = []
-          for await (const page of table.query(range, never)) pages.push(page)
-          return pages
-        },
-      )
+      const { from } = range
+      let rest: Pick<StateRange, 'from'> | undefined = from === undefined ? {} : { from }
+      while (rest) {
+        const asked = { ...range, ...rest }
+        const rows = await send(
+          'query',
+          deadlineMs,
+          () => range.store,
+          async () => {
+            const found: StateRow[] = []
+            for await (const page of table.query(asked, never)) found.push(...page)
+            return found
+          },
+        )
+        // pages of rows come a few at a time, and may change in between
+        const some: readonly StateRow[] = world.fetchesApart && isPage(range) ? rows.slice(0, rowsPerQuery) : rows
+        if (some.length > 0) yield some
+        const last = some.at(-1)
+        rest = last && some.length < rows.length ? { from: Buffer.concat([last.key, Buffer.of(0)]) } : undefined
+      }
     },
   }
 }

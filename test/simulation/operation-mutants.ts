@@ -109,7 +109,7 @@ export const operationMutants: readonly Mutant[] = [
     patches: [
       {
         file: logSync,
-        find: 'const added = new Set([...addedStores(plan, commit), ...(fresh ? [] : unnamedStores(plan, checkpoint))])',
+        find: 'const added = new Set([...addedStores(plan, commit), ...(fresh ? [] : unnamedStores(plan, request.checkpoint ?? checkpoint))])',
         replace: 'const added = new Set(addedStores(plan, commit).keys().filter(() => false))',
       },
     ],

@@ -8,7 +8,16 @@ const told = (what: string, { violation, trace }: RunResult): readonly string[] 
   violation ? [...trace.lines(60), `${what}: ${violation.invariant} ${violation.message}`] : []
 
 /** Seeds that are run in each `npm test`; `npm run simulate` runs as many as one likes. */
-const seeds: Readonly<Record<AppName, number>> = { counting: 400, windows: 300, outer: 300, joined: 100, changing: 200, deferred: 300 }
+const seeds: Readonly<Record<AppName, number>> = {
+  counting: 400,
+  windows: 300,
+  outer: 300,
+  joined: 100,
+  changing: 200,
+  deferred: 300,
+  packed: 200,
+  packing: 150,
+}
 
 describe.each(appNames)('%s', (app) => {
   it('takes every record once, whatever fails, dies, freezes or overlaps', { timeout: 120_000 }, async () => {
@@ -37,7 +46,7 @@ describe.each(appNames)('%s', (app) => {
   })
 })
 
-it.each(['counting', 'windows', 'deferred'] as const)(
+it.each(['counting', 'windows', 'deferred', 'packed'] as const)(
   '%s takes every record once with one fault of any kind at any call',
   { timeout: 120_000 },
   async (app) => {

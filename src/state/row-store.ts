@@ -16,6 +16,8 @@ interface Cached<K, V> {
   context: RecordContext | undefined
   /** Another node has seen a row of this key that is not yet forwarded. */
   seen: boolean
+  /** It is in the rows by now. A map of them would have to be hashed and shrunk for each that leaves it. */
+  isFlushed: boolean
   before: Cached<K, V> | undefined
   after: Cached<K, V> | undefined
 }
@@ -60,7 +62,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   /** Of what is cached, in the order of the last writes. */
   #first: Cached<K, V> | undefined
   #last: Cached<K, V> | undefined
-  /** What a flush that is under way has not come to yet. */
+  /** What a flush that is under way takes through, flushed or not. */
   #flushing: Map<string, Cached<K, V>> | undefined
   /** Of what is cached, from the first read of a range on until the flush. */
   #dirtyOrder: SortedIds | undefined
@@ -82,7 +84,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   get(key: K): Awaitable<Held<V> | null> {
     const id = this.idOf(key)
     const cached = this.#dirty.get(id) ?? this.#flushing?.get(id)
-    if (cached !== undefined) return cached.value
+    if (cached !== undefined && !cached.isFlushed) return cached.value
     const row = this.rows.get(id)
     return row instanceof Promise ? row.then((it) => this.#read(it)) : this.#read(row)
   }
@@ -103,7 +105,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     }
     const cached = this.#dirty.get(id)
     if (cached === undefined) {
-      const entry = { id, key, value, context, seen: false, before: undefined, after: undefined }
+      const entry = { id, key, value, context, seen: false, isFlushed: false, before: undefined, after: undefined }
       this.#dirty.set(id, entry)
       this.#dirtyOrder?.add(id)
       this.#append(entry)
@@ -157,7 +159,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   }
 
   #cachedIn({ from, to }: KeyBounds): readonly (readonly [id: string, cached: Cached<K, V>])[] {
-    const flushing = this.#flushing?.size ? this.#flushing : undefined
+    const flushing = this.#flushing && [...this.#flushing].filter(([, { isFlushed }]) => !isFlushed)
     if (this.#dirty.size === 0 && !flushing) return []
     const cached = flushing ? new Map([...flushing, ...this.#dirty]) : this.#dirty
     const order = (flushing ? undefined : this.#dirtyOrder) ?? new SortedIds(cached.keys())
@@ -181,12 +183,13 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
   /** Writes what is cached and forwards one change per key, in the order of the last writes (`NamedCache.flush`). */
   flush(): Awaitable<void> {
     if (this.#dirty.size === 0) return
-    const flushing = this.#dirty
-    // each entry leaves it when it is flushed: what is empty by now is used again
-    this.#dirty = this.#flushing?.size === 0 ? this.#flushing : new Map()
+    this.#flushing = this.#dirty
+    this.#dirty = new Map()
     this.#dirtyOrder = undefined
-    this.#flushing = flushing
-    return forEachInOrder(this.#takeInOrder(), (entry) => this.#flushOne(entry))
+    const flushed = forEachInOrder(this.#takeInOrder(), (entry) => this.#flushOne(entry))
+    return andThen(flushed, () => {
+      this.#flushing = undefined
+    })
   }
 
   /** There is something to flush. */
@@ -194,14 +197,15 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     return this.#dirty.size > 0
   }
 
-  #flushOne({ id, key, value, context, seen }: Cached<K, V>): Awaitable<void> {
+  #flushOne(entry: Cached<K, V>): Awaitable<void> {
+    const { id, key, value, context, seen } = entry
     const { holder } = this.#options
     const write = (before: Row | null): Awaitable<void> => {
       const oldValue = this.#oldValues ? (this.#read(before)?.value ?? null) : null
       holder.current = context
       this.beforeWrite(key, value !== null)
       this.#write(id, value, context)
-      this.#flushing?.delete(id)
+      entry.isFlushed = true
       return this.#forward?.({
         key,
         value: { newValue: value === null ? null : value.value, oldValue },
@@ -212,7 +216,7 @@ export class RowStore<K, V> implements CacheableStore<K, V> {
     if (this.#forward === undefined || (value !== null && !this.#oldValues)) return write(null)
     // a row that came and went between two commits is neither written nor forwarded, unless somebody has joined it meanwhile
     return andThen(this.rows.get(id), (row) => {
-      this.#flushing?.delete(id)
+      entry.isFlushed = true
       if (row !== null && this.isGone(key)) return this.#replaceGone(id, { value, context }, write)
       return value === null && row === null && !seen ? undefined : write(row)
     })

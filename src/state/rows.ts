@@ -80,7 +80,7 @@ export interface RowsOptions {
  */
 export class Rows {
   readonly #rows = new Map<string, Row>()
-  readonly #written = new Map<string, Row>()
+  #written = new Map<string, Row>()
   readonly #reader: RowReader | undefined
   readonly #bytesMax: number
   readonly #readRanges = new ReadRanges()
@@ -118,8 +118,9 @@ export class Rows {
   }
 
   put(id: string, row: Row): void {
-    this.#count(this.#keep(id, row), row)
-    this.#written.delete(id)
+    const before = this.#keep(id, row)
+    this.#count(before, row)
+    if (before) this.#written.delete(id)
     this.#written.set(id, row)
   }
 
@@ -202,7 +203,7 @@ export class Rows {
   takeWritten(): readonly Row[] {
     if (this.#written.size === 0) return noRows
     const rows = [...this.#written.values()]
-    this.#written.clear()
+    this.#written = new Map()
     return rows
   }
 

@@ -6,7 +6,7 @@ import { StreamsBuilder } from '../src/dsl/streams-builder.ts'
 import { Serdes } from '../src/serde/serdes.ts'
 import type { TableBackend } from '../src/state/backend.ts'
 import { hours } from '../src/topology/durations.ts'
-import type { DeferredFlush, ResidentStore } from '../src/topology/nodes.ts'
+import type { DeferredFlush, PackedPages, ResidentStore } from '../src/topology/nodes.ts'
 import type { Topology } from '../src/topology/topology.ts'
 import { tumbling } from '../src/topology/windows.ts'
 import { credentials } from '../test/broker/deployed-app.ts'
@@ -22,13 +22,13 @@ const shares = zipf(keys)
 const soon = () => Date.now() + 120_000
 const strings = { keySerde: Serdes.string, valueSerde: Serdes.string }
 
-const windowedCount = (flush?: DeferredFlush): Topology => {
+const windowedCount = (options: { readonly flush?: DeferredFlush; readonly packed?: PackedPages } = {}): Topology => {
   const builder = new StreamsBuilder()
   builder
     .stream('clicks', strings)
     .groupByKey()
     .windowedBy(tumbling({ sizeMs: hours(1), graceMs: 0 }))
-    .count({ store: { name: 'counts', ...(flush ? { flush } : {}) } })
+    .count({ store: { name: 'counts', ...options } })
     .toStream()
     .to('totals', { keySerde: Serdes.timeWindowed(Serdes.string, hours(1)) })
   return builder.build()
@@ -63,19 +63,36 @@ interface Measured {
   readonly seconds: number
   /** What is not measured. */
   readonly before?: (running: Running) => Promise<void>
-  /** Distinct keys that the model expects to be written, per 1,000 records. */
+  /** Write units that the model expects, per 1,000 records: distinct keys that are written, or pages. */
   readonly model?: number
   readonly target?: number
 }
 
 const hot = (topology: Topology) => ({ topology, key: sampler(shares, 'state-cost') })
 const perThousand = (seconds: number): number => expectedDistinct(shares, seconds * recordsPerSecond) / seconds
+const waiting = (seconds: number): DeferredFlush => ({ intervalMs: seconds * 1_000, bytesMax: 8 * 1024 * 1024 })
 /** Each flush has the records of the first second, and of as many more. */
 const flushedAfter = (seconds: number): Pick<Measured, 'workload' | 'seconds' | 'model'> => ({
-  workload: hot(windowedCount({ intervalMs: seconds * 1_000, bytesMax: 8 * 1024 * 1024 })),
+  workload: hot(windowedCount({ flush: waiting(seconds) })),
   seconds: seconds < 30 ? 2 * (seconds + 1) : seconds + 1,
   model: perThousand(seconds + 1),
 })
+const pageBytes = 1024
+/** Of a row of these counts in a page: key, window and sequence, count and time, and four numbers. */
+const packedRowBytes = 10 + 12 + 16 + 4
+/** All pages at each flush, as nearly every one has a key that has changed: of rows that many flushes have seen, and half a unit that each page does not fill. */
+const packedFlushedAfter = (seconds: number, flushes: number): Pick<Measured, 'workload' | 'seconds' | 'model'> => {
+  const each = seconds + 1
+  const units = Array.from({ length: flushes }, (_, at) => {
+    const bytes = expectedDistinct(shares, (at + 1) * each * recordsPerSecond) * packedRowBytes
+    return bytes / pageBytes + 0.5 * 2 ** Math.round(Math.log2(bytes / pageBytes))
+  })
+  return {
+    workload: hot(windowedCount({ flush: waiting(seconds), packed: { pageBytes } })),
+    seconds: flushes * each,
+    model: units.reduce((sum, some) => sum + some, 0) / (flushes * each),
+  }
+}
 const inTurn = (): (() => number) => {
   let next = 0
   return () => next++ % keys
@@ -94,6 +111,7 @@ const workloads = (): readonly Measured[] => [
   { name: 'windowed count, Zipf', workload: hot(windowedCount()), seconds: 20, model: perThousand(1), target: 520 },
   { name: 'windowed count, Zipf, flushed after 10 s', ...flushedAfter(10), target: 290 },
   { name: 'windowed count, Zipf, flushed after 60 s', ...flushedAfter(60), target: 130 },
+  { name: 'windowed count, Zipf, packed and flushed after 60 s', ...packedFlushedAfter(60, 3), target: 30 },
   { name: 'count, Zipf', workload: hot(count()), seconds: 20, model: perThousand(1) },
   { name: `a process that knows nothing, over ${keys} rows, one by one`, ...cold({ bytesMax: 0 }) },
   { name: `a process that knows nothing, over ${keys} rows, read whole`, ...cold() },

@@ -124,7 +124,7 @@ export class PackedStore {
   }
 
   #take(row: Row, latestMs: number): void {
-    const { id = keyId(row.key), value } = row
+    const { key, id = keyId(key), value, timestamp, headers } = row
     const name = groupOf(id, this.#hasWindows)
     if (this.#isOver(name, latestMs)) {
       this.#forgotten.push(id)
@@ -135,7 +135,7 @@ export class PackedStore {
     // of a row that is deleted the table may have a page that nobody here knows
     this.#mark(group, index)
     if (value === null) this.#delete(group, index, id)
-    else this.#set(group, { ...row, id, value })
+    else this.#set(group, headers ? { key, id, value, timestamp, headers } : { key, id, value, timestamp })
   }
 
   #set(group: Group, row: PackedRow): void {

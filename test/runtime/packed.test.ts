@@ -175,6 +175,22 @@ describe('a process that dies', () => {
   })
 })
 
+describe('a process that keeps a task', () => {
+  it('puts in its pages what it has not flushed, although another one has said that it is in the table', async () => {
+    const it = await begun({ topology: counting({ packed: {}, flush: { intervalMs: 600_000 } }) })
+    const memory = createTaskMemory()
+    it.feed('words', ...records(['a', 'b']))
+    await it.run({ memory })
+    await it.run({ tick: true })
+    // its session is too old to go on with, its rows are not
+    it.clock.nowMs += 13 * 3_600_000
+    it.feed('words', ...records(['c']))
+    await it.run({ memory })
+    await it.run({ memory, tick: true })
+    expect(await countsOf(it)).toEqual({ a: 1, b: 1, c: 1 })
+  })
+})
+
 describe('switching', () => {
   /** Another deployment goes on over the same cluster and table. */
   const deployed = async (it: Scene, topology: Topology, ...some: readonly ReturnType<typeof record>[]) => {

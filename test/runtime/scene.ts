@@ -8,7 +8,7 @@ import { planOf, type TaskPlan } from '../../src/runtime/plan.ts'
 import type { FetchedRecord, LogRecord, PartitionReader } from '../../src/runtime/ports.ts'
 import { createTaskMemory, type TaskMemory } from '../../src/runtime/task-memory.ts'
 import { Serdes } from '../../src/serde/serdes.ts'
-import type { TaskItem } from '../../src/state/backend.ts'
+import type { TableBackend, TaskItem } from '../../src/state/backend.ts'
 import type { Topology } from '../../src/topology/topology.ts'
 import { type Around, aroundPorts } from './faults.ts'
 
@@ -54,16 +54,21 @@ export interface SceneOptions {
   readonly topics?: Readonly<Record<string, number>>
   /** Of the task that runs; default 0. */
   readonly partition?: number
+  /** Default: one in memory. */
+  readonly table?: TableBackend
+  /** When it begins, Unix milliseconds. */
+  readonly fromMs?: number
 }
 
 export type Scene = Awaited<ReturnType<typeof scene>>
 
 /** One task of a topology (of its first sub-topology) over an in-memory cluster and table, with a clock that only moves by hand. */
-export async function scene({ topology = counting(), topics = { words: 1, totals: 1 }, partition = 0 }: SceneOptions = {}) {
-  const clock = { nowMs: startMs }
+export async function scene(options: SceneOptions = {}) {
+  const { topology = counting(), topics = { words: 1, totals: 1 }, partition = 0, fromMs = startMs } = options
+  const clock = { nowMs: fromMs }
   const now = (): number => clock.nowMs
   const kafka = createMemoryKafka({ now })
-  const table = createMemoryTable()
+  const table = options.table ?? createMemoryTable()
   const counts = new Map([...Object.entries(topics), ...topology.partitionCounts(applicationId, new Map(Object.entries(topics)))])
   await kafka.admin.create(
     [...counts].map(([topic, partitions]) => ({ topic, partitions, config: {} })),

@@ -67,24 +67,6 @@ export const pageMutants: readonly Mutant[] = [
     patches: [{ file: pages, find: 'else if (item && item.seq >= (newest?.seq ?? 0))', replace: 'else if (item && !newest)' }],
   },
   {
-    rule: 'R24, pages',
-    without: 'a query does not notice that rows move from one page to another',
-    apps,
-    patches: [{ file: pages, find: "  if (goneSeq > (newest?.seq ?? 0)) return 'moved'\n", replace: '' }],
-  },
-  {
-    rule: 'R19, pages',
-    without: 'what a kept task has not flushed is not in its pages, once another process has said that it is in the table',
-    apps,
-    patches: [
-      {
-        file: flush,
-        find: '  for (const store of packed.keys()) for (const row of kept?.rows.get(store)?.values() ?? []) addTo(rows, row)\n',
-        replace: '',
-      },
-    ],
-  },
-  {
     rule: 'R8, pages',
     without: 'a delete of a row that nobody here knows writes no page',
     apps,

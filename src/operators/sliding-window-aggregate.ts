@@ -78,22 +78,29 @@ const afterRecord = <A>(timestamp: number, row: ValueAndTimestamp<A> | undefined
 
 /** Found windows go from the latest to the earliest, as Kafka's stores give them. */
 const laterWrites = <A>(found: readonly Found<A>[], timestamp: number, timeDifferenceMs: number): readonly Write<A>[] => {
-  const starts = new Set(found.map(({ startMs }) => startMs))
-  const backwards = found.filter(({ startMs }) => startMs <= timestamp).toReversed()
-  const around = backwards.filter(({ startMs }) => startMs + timeDifferenceMs >= timestamp)
-  const later = around.find(({ startMs }) => startMs + timeDifferenceMs > timestamp)
-  const own = around.find(({ startMs }) => startMs + timeDifferenceMs === timestamp)
-  const earlier = backwards.find(({ startMs }) => startMs + timeDifferenceMs < timestamp)
+  const exists = (startMs: number): boolean => found.some((it) => it.startMs === startMs)
+  const writes: Write<A>[] = []
+  let later: Found<A> | undefined
+  let own: Found<A> | undefined
+  let earlier: Found<A> | undefined
+  for (let at = found.length - 1; at >= 0 && !earlier; at--) {
+    const it = found[at] as Found<A>
+    const endMs = it.startMs + timeDifferenceMs
+    if (it.startMs > timestamp) continue
+    if (endMs < timestamp) {
+      earlier = it
+      continue
+    }
+    writes.push(updated(it))
+    if (endMs === timestamp) own = it
+    else later ??= it
+  }
   const previous = earlier?.row.timestamp ?? (own && own.row.timestamp < timestamp ? own.row.timestamp : undefined)
-  const afterPrevious = previous !== undefined && !starts.has(previous + 1) && previous + 1 + timeDifferenceMs >= timestamp
-  const inside = earlier && previous !== undefined && previous >= timestamp - timeDifferenceMs
-  const left: Write<A> = { startMs: timestamp - timeDifferenceMs, row: inside ? earlier.row : null }
-  return [
-    ...around.map(updated),
-    ...(afterPrevious ? [begun(previous + 1)] : []),
-    ...(own ? [] : [left]),
-    ...afterRecord(timestamp, later?.row, starts.has(timestamp + 1)),
-  ]
+  if (previous !== undefined && !exists(previous + 1) && previous + 1 + timeDifferenceMs >= timestamp) writes.push(begun(previous + 1))
+  const inside = previous !== undefined && previous >= timestamp - timeDifferenceMs ? earlier : undefined
+  if (!own) writes.push({ startMs: timestamp - timeDifferenceMs, row: inside?.row ?? null })
+  writes.push(...afterRecord(timestamp, later?.row, exists(timestamp + 1)))
+  return writes
 }
 
 /** Records before the first full window share the one that begins at 0. */

@@ -141,7 +141,7 @@ interface Work {
   /** Until it was used. */
   input: EarlyInput | undefined
   /** Rows on their way to the table while the task goes on; never rejects unseen. */
-  written?: Promise<void>
+  written?: Promise<void> | undefined
 }
 
 const work = async (held: HeldTask, at: Work): Promise<Ended | undefined> => {
@@ -183,12 +183,14 @@ const settle = async (
   try {
     // a tick leaves nothing behind (R34): the sweeper would send one for ever
     const deferred = flush.mayWait && !unfinished && held.trigger.kind !== 'tick'
-    const writing = deferred ? flush.eager() : flush.all()
-    if (writing) {
-      at.written = Promise.all([at.written, writing]).then(() => undefined)
+    for (;;) {
+      // one write at a time: what is committed meanwhile is written together
+      at.written ??= deferred ? flush.eager() : flush.all()
+      if (!at.written) break
       if (!unfinished && (await hasMore(held, at, at.written, goesOnUntilMs))) return 'more'
+      await at.written
+      at.written = undefined
     }
-    await at.written
     for (const { name } of held.plan.stores) {
       task.store(name)?.rows.forget(flush.packed(name)?.takeForgotten() ?? [])
       task.store(name)?.rows.evict(flush.pinned(name))

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { StreamsError } from '../../src/errors.ts'
 import { createTaskMemory } from '../../src/runtime/task-memory.ts'
 import type { Around, PortCall } from './faults.ts'
-import { record, scene, startMs } from './scene.ts'
+import { record, scene, startMs, textOf } from './scene.ts'
 
 /** A warm task; `onPut` happens when its rows are on their way, and they arrive once something else was asked for and answered, or nothing is. */
 const warm = async (onPut: (nth: number) => unknown) => {
@@ -38,10 +38,30 @@ const warm = async (onPut: (nth: number) => unknown) => {
 it('a delivery goes on with what comes while its rows are written, and writes one checkpoint', async () => {
   const of = await warm((nth) => nth < 3 && of.feed('words', record('b')))
   expect(await of.deliver()).toMatchObject({ result: 'done', seq: 4, positions: { words: 4 }, transactions: 3, rowsWritten: 3 })
-  const transaction = ['append', 'commit', 'put']
-  expect(of.asks()).toEqual(['fetch', ...transaction, 'fetch', ...transaction, 'fetch', ...transaction, 'fetch', 'checkpoint'])
+  const transaction = ['append', 'commit']
+  const meanwhile = ['put', 'fetch', ...transaction, 'fetch']
+  expect(of.asks()).toEqual(['fetch', ...transaction, ...meanwhile, ...meanwhile, 'put', 'fetch', 'checkpoint'])
   expect(await of.totals()).toEqual(['a=1', 'a=2', 'b=1', 'b=2'])
   expect(await of.item()).toMatchObject({ checkpoint: { seq: 4, positions: { words: 4 } } })
+  expect(await of.rows()).toEqual(await of.fold())
+})
+
+it('one write is under way at a time: what is committed meanwhile is written together', async () => {
+  const of = await warm(() => undefined)
+  const { put } = of.table
+  const written: string[][] = []
+  let arrived: (() => void) | undefined
+  of.table.put = async (rows, deadlineMs) => {
+    written.push(rows.map(({ key, seq }) => `${textOf(key)}@${seq}`))
+    // it takes until three more transactions are committed
+    if (written.length === 1) await new Promise<void>((resolve) => (arrived = resolve))
+    return put(rows, deadlineMs)
+  }
+  for (const key of ['b', 'c', 'b']) of.whileWaiting(() => of.feed('words', record(key)))
+  of.whileWaiting(() => arrived?.())
+  expect(await of.run({ memory: of.memory, goOnMs: 100 })).toMatchObject({ result: 'done', transactions: 4, rowsWritten: 3 })
+  expect(written).toEqual([['a@2'], ['b@5', 'c@4']])
+  expect(await of.item()).toMatchObject({ checkpoint: { seq: 5 } })
   expect(await of.rows()).toEqual(await of.fold())
 })
 

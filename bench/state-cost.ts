@@ -13,6 +13,7 @@ import { credentials } from '../test/broker/deployed-app.ts'
 import { startDynamoDbLocal } from '../test/broker/dynamodb.ts'
 import { type Bench, type Row, rounded } from './bench.ts'
 import { type RunningMeter, startMeter } from './state-cost/meter-thread.ts'
+import { packedUnits, pageBytes } from './state-cost/packed-units.ts'
 import { type Running, recordsPerSecond, start, type Workload } from './state-cost/workload.ts'
 import { type WriteKind, writeKinds } from './state-cost/write-kinds.ts'
 import { expectedDistinct, sampler, zipf } from './state-cost/zipf.ts'
@@ -77,16 +78,10 @@ const flushedAfter = (seconds: number): Pick<Measured, 'workload' | 'seconds' | 
   seconds: seconds < 30 ? 2 * (seconds + 1) : seconds + 1,
   model: perThousand(seconds + 1),
 })
-const pageBytes = 1024
-/** Of a row of these counts in a page: key, window and sequence, count and time, and four numbers. */
-const packedRowBytes = 10 + 12 + 16 + 4
-/** All pages at each flush, as nearly every one has a key that has changed: of rows that many flushes have seen, and half a unit that each page does not fill. */
+/** All pages at each flush, as nearly every one has a key that has changed: of the rows that so many flushes have seen. */
 const packedFlushedAfter = (seconds: number, flushes: number): Pick<Measured, 'workload' | 'seconds' | 'model'> => {
   const each = seconds + 1
-  const units = Array.from({ length: flushes }, (_, at) => {
-    const bytes = expectedDistinct(shares, (at + 1) * each * recordsPerSecond) * packedRowBytes
-    return bytes / pageBytes + 0.5 * 2 ** Math.round(Math.log2(bytes / pageBytes))
-  })
+  const units = Array.from({ length: flushes }, (_, at) => packedUnits(expectedDistinct(shares, (at + 1) * each * recordsPerSecond)))
   return {
     workload: hot(windowedCount({ flush: waiting(seconds), packed: { pageBytes } })),
     seconds: flushes * each,

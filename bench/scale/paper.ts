@@ -1,3 +1,4 @@
+import { packedUnits } from '../state-cost/packed-units.ts'
 import { expectedDistinct, zipf } from '../state-cost/zipf.ts'
 
 /** What the paper assumes; everything else follows. */
@@ -47,8 +48,14 @@ export interface PaperRow {
   readonly dollarsPerMillionRecords: number
 }
 
-/** What so many partitions of one sub-topology need, each second unless it says otherwise. `flushSeconds`: rows go to the table so often. */
-export const onPaper = (partitions: number, flushSeconds: number): PaperRow => {
+/** How rows go to the table: so often, each one an item or in pages. */
+export interface PaperFlush {
+  readonly seconds: number
+  readonly packed?: boolean
+}
+
+/** What so many partitions of one sub-topology need, each second unless it says otherwise. */
+export const onPaper = (partitions: number, flush: PaperFlush): PaperRow => {
   const {
     recordsPerSecond,
     transactionsPerSecond,
@@ -63,10 +70,11 @@ export const onPaper = (partitions: number, flushSeconds: number): PaperRow => {
   } = assumptions
   const records = partitions * recordsPerSecond
   const transactions = partitions * transactionsPerSecond
-  const secondsBetween = Math.max(flushSeconds, 1 / transactionsPerSecond)
+  const secondsBetween = Math.max(flush.seconds, 1 / transactionsPerSecond)
   const rows = expectedDistinct(zipf(keys), recordsPerSecond * secondsBetween)
   // the task item is written with the rows
-  const writeUnits = (partitions * (rows * rest.writeUnitsPerRow + 1)) / secondsBetween
+  const rowUnits = rows * rest.writeUnitsPerRow
+  const writeUnits = (partitions * ((flush.packed ? Math.min(packedUnits(keys), rowUnits) : rowUnits) + 1)) / secondsBetween
   const readUnits = transactions * rest.missesPerTransaction
   const secondsPerMonth = hoursPerMonth * 3_600
   const gbSeconds = (transactions * invocationMs * functionGb) / 1_000

@@ -59,8 +59,8 @@ const withoutOldRows = async (request: LoadRequest, log: LogState, sizes: Checkp
     const own = log.tail.get(store.name) ?? []
     const ids = new Set(own.map((row) => keyId(row.key)))
     const deleted: TailRow[] = []
+    // what is newer is of somebody who has read more of the log
     for await (const page of ports.table.query({ ...taskIdOf(request), gen: commit.gen, store: store.name }, deadlineMs))
-      // what is newer is of somebody who has read more of the log
       for (const { key, timestamp, seq } of page)
         if (seq < commit.seq && !ids.has(keyId(key))) deleted.push({ key, value: null, timestamp, seq: commit.seq })
     tail.set(store.name, [...own, ...deleted])

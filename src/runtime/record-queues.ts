@@ -4,40 +4,45 @@ import { JavaPriorityQueue } from './java-priority-queue.ts'
 import type { FetchedRecord } from './ports.ts'
 import type { TaskNode } from './task-nodes.ts'
 
-/** What a record becomes before it is processed. */
-interface Ready {
+/** Where records come from, and who gets them. */
+export interface RecordSource {
   readonly topic: string
   readonly partition: number
-  /** The event time. */
-  readonly timestamp: number
-  readonly key: unknown
-  readonly value: unknown
-  /** Who gets it. */
   readonly children: readonly TaskNode[]
 }
 
 /** A record that is ready to be processed: deserialized, with its event time; it is its own context. */
-export class StampedRecord implements RecordContext, Ready {
+export class StampedRecord implements RecordContext {
   readonly raw: FetchedRecord
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
+  readonly source: RecordSource
+  /** The event time. */
   readonly timestamp: number
-  readonly headers: Headers
   readonly key: unknown
   readonly value: unknown
-  readonly children: readonly TaskNode[]
 
-  constructor(raw: FetchedRecord, { topic, partition, timestamp, key, value, children }: Ready) {
+  /** Five arguments: it is called for every record, and an object for some of them would be one more each time. */
+  constructor(raw: FetchedRecord, source: RecordSource, timestamp: number, key: unknown, value: unknown) {
     this.raw = raw
-    this.topic = topic
-    this.partition = partition
-    this.offset = raw.offset
+    this.source = source
     this.timestamp = timestamp
-    this.headers = raw.headers
     this.key = key
     this.value = value
-    this.children = children
+  }
+
+  get topic(): string {
+    return this.source.topic
+  }
+
+  get partition(): number {
+    return this.source.partition
+  }
+
+  get offset(): number {
+    return this.raw.offset
+  }
+
+  get headers(): Headers {
+    return this.raw.headers
   }
 
   get rawKey(): Uint8Array | null {

@@ -2,7 +2,7 @@ import { type Awaitable, forEachInOrder } from '../awaitable.ts'
 import { messageOf, StreamsError } from '../errors.ts'
 import type { ContextHolder, RecordContext } from '../processor/context.ts'
 import type { AnyProcessor, Cancellable, Clock, ProcessorContext, Punctuator, Schedule } from '../processor/processor.ts'
-import { noHeaders, type Record, type RecordMetadata } from '../processor/record.ts'
+import { type Headers, noHeaders, type Record, type RecordMetadata } from '../processor/record.ts'
 import type { StateStore, StoreBuilder } from '../processor/store.ts'
 import { type ProcessorNode, type SinkNode, topicName } from '../topology/nodes.ts'
 import type { Outputs } from './effects.ts'
@@ -52,6 +52,42 @@ const locate = (error: unknown, node: string, { current }: ContextHolder, doing 
   })
   located.add(found)
   return found
+}
+
+/** Where the record of a context was read. */
+export const metadataOf = ({ topic, partition, offset }: RecordContext): RecordMetadata => ({ topic, partition, offset })
+
+/** The context of a record that was forwarded with another time, or other headers: where it was read stays. */
+class ForwardedContext implements RecordContext {
+  readonly timestamp: number
+  readonly headers: Headers
+  readonly #before: RecordContext
+
+  constructor(before: RecordContext, { timestamp, headers }: Record<unknown, unknown>) {
+    this.#before = before
+    this.timestamp = timestamp
+    this.headers = headers
+  }
+
+  get topic(): string {
+    return this.#before.topic
+  }
+
+  get partition(): number {
+    return this.#before.partition
+  }
+
+  get offset(): number {
+    return this.#before.offset
+  }
+
+  get rawKey(): Uint8Array | null {
+    return this.#before.rawKey
+  }
+
+  get rawValue(): Uint8Array | null {
+    return this.#before.rawValue
+  }
 }
 
 /** A processor with its children; also its context. */
@@ -134,7 +170,7 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
     if (before === undefined || (before.timestamp === record.timestamp && before.headers === record.headers)) {
       return only ? only.process(record) : forEachInOrder(this.#children, (child) => child.process(record))
     }
-    holder.current = { ...before, timestamp: record.timestamp, headers: record.headers }
+    holder.current = new ForwardedContext(before, record)
     const pending = only ? only.process(record) : forEachInOrder(this.#children, (child) => child.process(record))
     if (pending instanceof Promise) {
       return pending.then(() => {
@@ -160,7 +196,8 @@ export class RunningProcessor implements TaskNode, ProcessorContext<unknown, unk
   }
 
   get recordMetadata(): RecordMetadata | undefined {
-    return this.#scope.holder.current
+    const { current } = this.#scope.holder
+    return current && metadataOf(current)
   }
 
   drop(why: string): void {

@@ -17,7 +17,7 @@ import type { FetchedRecord } from './ports.ts'
 import { Punctuations } from './punctuations.ts'
 import { PackedRecord } from './record-block.ts'
 import { type Prepare, RecordQueues, StampedRecord } from './record-queues.ts'
-import { RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
+import { metadataOf, RunningProcessor, runningSink, type TaskNode, type TaskScope } from './task-nodes.ts'
 import { openStore, type TaskStore } from './task-stores.ts'
 
 export interface TaskOptions {
@@ -233,11 +233,12 @@ export class Task {
   }
 
   #processOne(stamped: StampedRecord): Awaitable<void> {
-    const { topic, partition, offset, key, value, timestamp, headers, children } = stamped
+    const { source, raw, key, value, timestamp } = stamped
+    const { children } = source
     if (timestamp > this.#streamTime) this.#streamTime = timestamp
     this.#holder.current = stamped
-    const record = { key, value, timestamp, headers }
-    this.#visit?.(this.#sourceOf(topic).name, record, { topic, partition, offset })
+    const record = { key, value, timestamp, headers: raw.headers }
+    this.#visit?.(this.#sourceOf(source.topic).name, record, metadataOf(stamped))
     const processed =
       children.length === 1 ? (children[0] as TaskNode).process(record) : forEachInOrder(children, (child) => child.process(record))
     return processed instanceof Promise ? processed.then(() => this.#punctuateStreamTime()) : this.#punctuateStreamTime()
@@ -253,6 +254,7 @@ export class Task {
     const source = this.#sourceOf(topic)
     const children = this.#sources.get(source)
     invariant(children, `no source reads ${topic}`)
+    const from = { topic, partition, children }
     const { timestampExtractor: extract } = source
     return (raw, partitionTime) => {
       const { timestamp: own, headers, offset } = raw
@@ -267,7 +269,7 @@ export class Task {
       }
       const isOwn = extract === undefined || (extract === failOnInvalidTimestamp && own >= 0)
       const timestamp = isOwn ? own : extract({ key, value, timestamp: own, headers, topic, partition, offset }, partitionTime)
-      if (timestamp >= 0) return new StampedRecord(raw, { topic, partition, timestamp, key, value, children })
+      if (timestamp >= 0) return new StampedRecord(raw, from, timestamp, key, value)
       this.#drop(source.name, 'negative timestamp')
     }
   }

@@ -7,7 +7,7 @@ import { bytes, textOf } from './scene.ts'
 const plain =
   (topic: string): Prepare =>
   (raw) =>
-    new StampedRecord(raw, { topic, partition: 0, timestamp: raw.timestamp, key: null, value: textOf(raw.value), children: [] })
+    new StampedRecord(raw, { topic, partition: 0, children: [] }, raw.timestamp, null, textOf(raw.value))
 const records = (...times: readonly number[]): readonly FetchedRecord[] =>
   times.map((timestamp, offset) => ({ offset, timestamp, key: null, value: bytes(`${timestamp}`), headers: [] }))
 const drain = (queues: RecordQueues): readonly string[] => {

@@ -29,12 +29,56 @@ const shortText = (bytes: Buffer, from: number, to: number): string | undefined 
     const text = known[slot] as string
     if (text.length === length && isText(text, bytes, from)) return text
   }
-  const fresh = bytes.toString('latin1', from, to)
+  const fresh = asciiText(bytes, from, length)
   if (passedHashes[slot] === hash) {
     known[slot] = fresh
     knownHashes[slot] = hash
   } else passedHashes[slot] = hash
   return fresh
+}
+
+/** Of codes that are there. */
+const of = String.fromCharCode as (...codes: readonly (number | undefined)[]) => string
+
+/** The decoder is called where a call of it costs less than a character after the other: 40 ns instead of 150 for 16 of them. */
+// biome-ignore format: a line for each length
+const asciiText = (b: Buffer, at: number, length: number): string => {
+  switch (length) {
+    case 1:
+      return of(b[at])
+    case 2:
+      return of(b[at], b[at + 1])
+    case 3:
+      return of(b[at], b[at + 1], b[at + 2])
+    case 4:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3])
+    case 5:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4])
+    case 6:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5])
+    case 7:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6])
+    case 8:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7])
+    case 9:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8])
+    case 10:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9])
+    case 11:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9], b[at + 10])
+    case 12:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9], b[at + 10], b[at + 11])
+    case 13:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9], b[at + 10], b[at + 11], b[at + 12])
+    case 14:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9], b[at + 10], b[at + 11], b[at + 12], b[at + 13])
+    case 15:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9], b[at + 10], b[at + 11], b[at + 12], b[at + 13], b[at + 14])
+    case 16:
+      return of(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7], b[at + 8], b[at + 9], b[at + 10], b[at + 11], b[at + 12], b[at + 13], b[at + 14], b[at + 15])
+    default:
+      return b.toString('latin1', at, at + length)
+  }
 }
 
 const isText = (text: string, bytes: Uint8Array, from: number): boolean => {

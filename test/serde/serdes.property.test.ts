@@ -20,6 +20,7 @@ const roundTrip = <T>(of: Serde<T>, values: fc.Arbitrary<T>): void =>
 
 it.each<readonly [string, () => void]>([
   ['string', () => roundTrip(Serdes.string, text)],
+  ['string of ASCII', () => roundTrip(Serdes.string, fc.string({ unit: 'grapheme-ascii', maxLength: 40 }))],
   ['boolean', () => roundTrip(Serdes.boolean, fc.boolean())],
   ['short', () => roundTrip(Serdes.short, fc.integer({ min: -32_768, max: 32_767 }))],
   ['integer', () => roundTrip(Serdes.integer, fc.integer())],

@@ -8,7 +8,6 @@ class Batch {
   readonly nextOffset: number
   /** Undefined: its transaction was aborted. */
   #block: RecordBlock | undefined
-  #records: readonly FetchedRecord[] | undefined
 
   constructor(baseOffset: number, block: RecordBlock) {
     this.baseOffset = baseOffset
@@ -20,14 +19,13 @@ class Batch {
     return this.#block?.size ?? 0
   }
 
+  /** Unpacked anew: most are read once, and all of them stay. */
   get records(): readonly FetchedRecord[] {
-    this.#records ??= this.#block ? recordsOf([this.#block], this.baseOffset) : noRecords
-    return this.#records
+    return this.#block ? recordsOf([this.#block], this.baseOffset) : noRecords
   }
 
   empty(): void {
     this.#block = undefined
-    this.#records = noRecords
   }
 }
 
@@ -106,8 +104,8 @@ export class PartitionLog {
         break
       }
       bytes += batch.bytes
-      if (batch.records.length === 0) continue
-      slices.push(offset > batch.baseOffset ? batch.records.slice(offset - batch.baseOffset) : batch.records)
+      const { records } = batch
+      if (records.length > 0) slices.push(offset > batch.baseOffset ? records.slice(offset - batch.baseOffset) : records)
     }
     const [first = noRecords] = slices
     const records = slices.length <= 1 ? first : slices.flat()

@@ -6,15 +6,14 @@ import { compressionTypes } from '../src/topology/config.ts'
 import { bundle } from '../test/broker/bundle.ts'
 import { startKafka } from '../test/broker/kafka.ts'
 import { type Bench, type Findings, median, rounded } from './bench.ts'
-import { workloads } from './engine/workloads.ts'
 import { feed } from './eos/feed.ts'
 import type { Measured } from './eos/measured.ts'
+import { onBroker, processedIn } from './eos/on-broker.ts'
 import { run } from './eos/run.ts'
 
 const rounds = 5
 const partitions = 4
-const wordsPerLine = 4
-const workload = workloads.find(({ name }) => name === 'word-count')
+const workload = onBroker.find(({ name }) => name === 'word-count')
 
 /** The word count of `eos`, with each `compression.type`: one after the other, round by round. `MILLRACE_BENCH_RECORDS`: a million. */
 const bench: Bench = async (note) => {
@@ -32,7 +31,7 @@ const bench: Bench = async (note) => {
       for (const [at, type] of compressionTypes.entries()) {
         note(`round ${round} of ${rounds}: ${type}`)
         const applicationId = `bench-${type}-${round}`
-        const given = [workload.name, kafka.bootstrap.join(','), applicationId, String(records * (1 + wordsPerLine)), type]
+        const given = [workload.name, kafka.bootstrap.join(','), applicationId, String(processedIn(workload, records)), type]
         runs[at]?.push(await run(app, given, 900_000))
       }
     }

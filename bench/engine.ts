@@ -1,6 +1,6 @@
 import { type Bench, median, type Ratio, type Row, rounded } from './bench.ts'
 import { startJavaDriver, type Timing } from './engine/java-driver.ts'
-import { runDriver, runTasks } from './engine/own-engine.ts'
+import { runDriver, runTasks, timed } from './engine/own-engine.ts'
 import { type Workload, workloads } from './engine/workloads.ts'
 
 const warmUps = 3
@@ -19,8 +19,8 @@ const bench: Bench = async (note) => {
   await using java = await startJavaDriver(workloads)
   const sides: readonly Side[] = [
     { name: "Java's TopologyTestDriver", column: 'Java', run: (workload) => java.run(workload) },
-    { name: 'our TopologyTestDriver', column: 'driver', run: runDriver },
-    { name: 'warm tasks', column: 'tasks', run: runTasks },
+    { name: 'our TopologyTestDriver', column: 'driver', run: (workload) => runDriver(workload, timed) },
+    { name: 'warm tasks', column: 'tasks', run: (workload) => runTasks(workload, timed) },
   ]
   const rows: Row[] = []
   const ratios: Ratio[] = []

@@ -5,15 +5,13 @@ import { connectKafka } from '../src/lambda/index.ts'
 import { bundle } from '../test/broker/bundle.ts'
 import { startKafka } from '../test/broker/kafka.ts'
 import { type Bench, type Findings, median, type Ratio, type Row, rounded } from './bench.ts'
-import { type Workload, workloads } from './engine/workloads.ts'
 import { feed } from './eos/feed.ts'
 import type { Measured } from './eos/measured.ts'
+import { onBroker, processedIn } from './eos/on-broker.ts'
 import { run } from './eos/run.ts'
 
 const rounds = 5
 const partitions = 4
-const names = ['filter-map', 'word-count', 'tumbling-count']
-const wordsPerLine = 4
 
 const oracle = join(import.meta.dirname, '../test/conformance/oracle/run')
 
@@ -35,9 +33,6 @@ const sidesIn = async (folder: string): Promise<readonly Side[]> => {
   ]
 }
 
-/** Those of the repartition topic counted too. */
-const processedIn = ({ name }: Workload, records: number): number => (name === 'word-count' ? records * (1 + wordsPerLine) : records)
-
 /** End to end on a real broker, exactly once, each side a process of its own: one after the other, round by round. `MILLRACE_BENCH_RECORDS`: a million. */
 const bench: Bench = async (note) => {
   const records = Number(process.env.MILLRACE_BENCH_RECORDS ?? 1_000_000)
@@ -52,7 +47,7 @@ const bench: Bench = async (note) => {
 const compare = async (sides: readonly Side[], records: number, note: (text: string) => void): Promise<Findings> => {
   const rows: Row[] = []
   const ratios: Ratio[] = []
-  for (const workload of workloads.filter(({ name }) => names.includes(name))) {
+  for (const workload of onBroker) {
     const kafka = await startKafka({ settings: { 'log.retention.ms': '-1' } })
     const ports = await connectKafka(kafka.bootstrap)
     try {

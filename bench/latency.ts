@@ -18,7 +18,7 @@ const tables = ['dynamodb', 'stated'] as const
 const secondsMax = Number(process.env.MILLRACE_BENCH_SECONDS ?? 30)
 const recordsWanted = 2_000
 const secondsMin = 5
-const warmUpMs = 2_000
+const warmUpMs = 5_000
 /** The broker and DynamoDB Local compile their own code meanwhile. */
 const warmUpSeconds = 30
 /** Producers send what has come together in so many milliseconds. */

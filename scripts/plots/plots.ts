@@ -2,6 +2,7 @@ import type { Row } from '../../bench/bench.ts'
 import { bars } from './bars.ts'
 import { type LinesSpec, lines, type Series } from './lines.ts'
 import type { Result } from './results.ts'
+import { stacks } from './stacks.ts'
 import { targetsOf } from './targets.ts'
 
 /** A picture of a benchmark's results. */
@@ -69,9 +70,22 @@ const linesOf =
   ({ rows }) =>
     lines({ ...axes, series: seriesBy(rows, by, columns) })
 
+/** A bar for each row, of the shares of its parts. */
+const profileStacks: Plot['draw'] = ({ rows }) => {
+  const columns = Object.keys(rows[0] ?? {}).filter((column) => column.endsWith(' %') && !column.includes(','))
+  return stacks({
+    title: 'Where the CPU time goes',
+    axis: 'per cent of the CPU time',
+    whole: 100,
+    series: columns.map((column) => column.slice(0, -2)),
+    bars: rows.map((row) => ({ name: `${row.workload}, ${row.where}`, values: columns.map((column) => number(row, column)) })),
+  })
+}
+
 export const plots: readonly Plot[] = [
   { name: 'engine', bench: 'engine', draw: ratioBars("Engine, no broker: against Java's TopologyTestDriver") },
   { name: 'eos', bench: 'eos', draw: ratioBars('Exactly once on a real broker') },
+  { name: 'profile', bench: 'profile', draw: profileStacks },
   { name: 'latency-one', bench: 'latency', draw: latencyOf(1, 'Latency, one sub-topology') },
   { name: 'latency-two', bench: 'latency', draw: latencyOf(2, 'Latency, two sub-topologies') },
   {

@@ -8,7 +8,8 @@ const style = `
   .target { stroke: #1f2328; stroke-width: 2 }
   .line { fill: none; stroke-width: 2 }
   .s0 { --c: #0072b2 } .s1 { --c: #d55e00 } .s2 { --c: #009e73 } .s3 { --c: #aa4499 }
-  .s0, .s1, .s2, .s3 { stroke: var(--c) }
+  .s4 { --c: #b8860b } .s5 { --c: #88ccee } .s6 { --c: #8c8c8c } .s7 { --c: #882255 }
+  .s0, .s1, .s2, .s3, .s4, .s5, .s6, .s7 { stroke: var(--c) }
   .fill { fill: var(--c); stroke: none }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc }
@@ -17,6 +18,7 @@ const style = `
     .axis { stroke: #9198a1 }
     .target { stroke: #f0f6fc }
     .s0 { --c: #56b4e9 } .s1 { --c: #e69f00 } .s2 { --c: #2fc79a } .s3 { --c: #dd88cc }
+    .s4 { --c: #f0e442 } .s5 { --c: #2277bb } .s6 { --c: #9a9a9a } .s7 { --c: #cc4466 }
   }`
 
 export const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

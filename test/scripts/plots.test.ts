@@ -8,6 +8,7 @@ import { bars } from '../../scripts/plots/bars.ts'
 import { lines } from '../../scripts/plots/lines.ts'
 import { benchesOf, pageWith, picturesOf } from '../../scripts/plots/pages.ts'
 import { type Result, readResults } from '../../scripts/plots/results.ts'
+import { stacks } from '../../scripts/plots/stacks.ts'
 import { resultText } from '../../scripts/plots/tables.ts'
 
 const docs = fileURLToPath(new URL('../../docs', import.meta.url))
@@ -117,6 +118,26 @@ describe('a picture', () => {
     const [low = 0, middle = 0, high = 0] = numbersOf(svg, /<circle class="s0 fill"[^>]* cy="([\d.]+)"/g)
     expect([low > middle, middle > high, Math.abs(low - middle - (middle - high)) < 0.2]).toEqual([true, true, true])
     expect(textsOf(svg)).toEqual(['Latency', 'slow', 'quick', '1', '10', '100', '10', '100', '1,000', 'records/s', 'ms', '50 ms'])
+  })
+})
+
+describe('a picture of shares', () => {
+  it('has the pieces of a bar one behind the other, as long as their values', () => {
+    const bars = [
+      { name: 'one', values: [50, 25, 25] },
+      { name: 'other', values: [0, 90, 10.1] },
+    ]
+    const svg = stacks({ title: 'Shares', axis: '%', whole: 100, series: ['a', 'b', 'c'], bars })
+    const pieces = [...svg.matchAll(/<rect class="s(\d) fill" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="14"/g)]
+    expect(pieces.map(([, ...numbers]) => numbers.map(Number))).toEqual([
+      [0, 200, 72, 290],
+      [1, 490, 72, 145],
+      [2, 635, 72, 145],
+      [0, 200, 92, 0],
+      [1, 200, 92, 522],
+      [2, 722, 92, 58.6],
+    ])
+    expect(textsOf(svg)).toEqual(['Shares', 'a', 'b', 'c', '0', '20', '40', '60', '80', '100', 'one', 'other', '%'])
   })
 })
 

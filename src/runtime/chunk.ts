@@ -5,7 +5,8 @@ import { type CommitRecord, changelogHeaders, timeHeaderOf, writeCommitRecord } 
 import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
 import type { TaskPlan } from './plan.ts'
-import { type Appended, type LogRecord, type PartitionBatch, recordCount, type TxnSession } from './ports.ts'
+import { type Appended, type PartitionBatch, recordCount, type TxnSession } from './ports.ts'
+import { PackedBatch } from './record-block.ts'
 
 export interface Chunk {
   readonly effects: Effects
@@ -39,7 +40,9 @@ export const writeChunk = async (
     const topic = plan.changelogs.get(store)
     if (topic === undefined || log.length === 0) return []
     const { retentionMs = Number.POSITIVE_INFINITY } = plan.stores.find(({ name }) => name === store) ?? {}
-    return [{ topic, partition, records: log.map((row) => withinRetention(changelogRecord(row, headers), { nowMs, retentionMs })) }]
+    const batch = new PackedBatch(topic, partition)
+    for (const row of log) addToChangelog(batch, row, { stamp: headers, nowMs, retentionMs })
+    return [batch]
   })
   const commit = { ...next, logEnds: logEndsOf(plan, changelogs, [next.logEnds, ends, listed]) }
   const record = writeCommitRecord(commit, nowMs)
@@ -63,7 +66,7 @@ const logEndsOf = (
   written: readonly PartitionBatch[],
   known: readonly (Readonly<Record<string, number>> | undefined)[],
 ): Readonly<Record<string, number>> => {
-  const counts = new Map(written.map(({ topic, records }) => [topic, records.length + 1]))
+  const counts = new Map(written.map((batch) => [batch.topic, recordCount(batch) + 1]))
   const endOf = (topic: string): number => Math.max(...known.map((ends) => ends?.[topic] ?? 0)) + (counts.get(topic) ?? 0)
   return Object.fromEntries([...changelogs.values()].map((topic) => [topic, endOf(topic)]))
 }
@@ -78,14 +81,6 @@ const checkFurtherOn = (appended: readonly Appended[], ends: Chunk['ends']): voi
   }
 }
 
-/** A row as Kafka Streams writes it to a changelog: time and headers are the record's (F-06); ours come last. */
-const changelogRecord = ({ key, value, timestamp, headers: held }: Row, stamp: Headers): LogRecord => ({
-  key,
-  value,
-  timestamp,
-  headers: held === undefined || held.length === 0 ? stamp : [...held, ...stamp],
-})
-
 /**
  * A broker that stood still may tell an old end of its log before it knows that it leads no more: then commits behind it were not seen.
  * FENCED: whoever was told so starts over.
@@ -97,11 +92,16 @@ const checkWasTheEnd = (progress: Appended | undefined, listedEnd: number | unde
 }
 
 /**
- * A broker deletes what is older than a changelog's retention by its own clock, and within seconds. Where stream time is behind the
- * clock, as it is when old records are processed, those are rows that are needed, and that may be nowhere else yet: their record
- * has the clock's time, and theirs in a header.
+ * A row as Kafka Streams writes it to a changelog: time and headers are the record's (F-06); ours come last. A broker deletes what is older
+ * than a changelog's retention by its own clock, and within seconds. Where stream time is behind the clock, as it is when old records are
+ * processed, those are rows that are needed, and that may be nowhere else yet: their record has the clock's time, and theirs in a header.
  */
-const withinRetention = (record: LogRecord, { nowMs, retentionMs }: { readonly nowMs: number; readonly retentionMs: number }): LogRecord =>
-  record.timestamp >= nowMs - retentionMs
-    ? record
-    : { ...record, timestamp: nowMs, headers: [...record.headers, timeHeaderOf(record.timestamp)] }
+const addToChangelog = (
+  batch: PackedBatch,
+  { key, value, timestamp, headers: held }: Row,
+  { stamp, nowMs, retentionMs }: { readonly stamp: Headers; readonly nowMs: number; readonly retentionMs: number },
+): void => {
+  const headers = held === undefined || held.length === 0 ? stamp : [...held, ...stamp]
+  if (timestamp >= nowMs - retentionMs) batch.appendBytes(key, value, timestamp, headers)
+  else batch.appendBytes(key, value, nowMs, [...headers, timeHeaderOf(timestamp)])
+}

@@ -2,7 +2,7 @@ import type { Headers } from '../processor/record.ts'
 import type { Row } from '../state/rows.ts'
 import { murmur2, partitionOfHash } from './partitioner.ts'
 import type { LogRecord, PartitionBatch } from './ports.ts'
-import { type RecordBlock, RecordBlocks, recordsOf, Slot } from './record-block.ts'
+import { PackedBatch, Slot } from './record-block.ts'
 
 /** What a task wants to happen, all of it or nothing: what one transaction commits. */
 export interface Effects {
@@ -33,28 +33,6 @@ export interface TaskTimes {
 }
 
 export const initialTimes: TaskTimes = Object.freeze({ streamTime: -1, partitionTimes: Object.freeze({}) })
-
-/** What one transaction sends to a partition, packed; as objects for whoever wants these. */
-class PackedBatch implements PartitionBatch {
-  readonly topic: string
-  readonly partition: number
-  readonly packed = new RecordBlocks()
-  #records: readonly LogRecord[] | undefined
-
-  constructor(topic: string, partition: number) {
-    this.topic = topic
-    this.partition = partition
-  }
-
-  get blocks(): readonly RecordBlock[] {
-    return this.packed.blocks
-  }
-
-  get records(): readonly LogRecord[] {
-    this.#records ??= recordsOf(this.blocks)
-    return this.#records
-  }
-}
 
 /** Adds to the headers of a record that goes to this topic; undefined: nothing. */
 export type Stamp = (topic: string) => ((headers: Headers) => Headers) | undefined
@@ -95,7 +73,7 @@ export class Outputs {
       batch = new PackedBatch(topic, partition)
       of.batches[partition] = batch
     }
-    batch.packed.append(this.key, this.value, timestamp, of.stamp ? of.stamp(headers) : headers)
+    batch.append(this.key, this.value, timestamp, of.stamp ? of.stamp(headers) : headers)
   }
 
   /** What was added; what comes next is of the next transaction, with a stamp of its own. */

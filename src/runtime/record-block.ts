@@ -2,6 +2,7 @@ import { type Header, type Headers, noHeaders } from '../processor/record.ts'
 import type { Serde } from '../serde/serde.ts'
 import { readId } from '../serde/text.ts'
 import type { FetchedRecord, LogRecord, PartitionBatch } from './ports.ts'
+import { type Cursor, readVarint, readVarlong, varintLength, varlongLength, writeVarint, writeVarlong } from './varints.ts'
 
 /**
  * Records as they stand in a record batch v2: length, attributes, timestamp and offset as deltas, key, value, headers, with zigzag varints
@@ -112,17 +113,48 @@ export class RecordBlocks {
 
 const [keyPart, valuePart] = [partOf(null), partOf(null)]
 
+/** What one transaction sends to a partition, packed; as objects for whoever wants these. */
+export class PackedBatch implements PartitionBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly #packed: RecordBlocks
+  #records: readonly LogRecord[] | undefined
+
+  constructor(topic: string, partition: number, bytesMax?: number) {
+    this.topic = topic
+    this.partition = partition
+    this.#packed = new RecordBlocks(bytesMax)
+  }
+
+  /** As {@link RecordBlocks.append} does. */
+  append(key: Part, value: Part, timestamp: number, headers: Headers): void {
+    this.#packed.append(key, value, timestamp, headers)
+  }
+
+  /** The same of bytes. */
+  appendBytes(key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: Headers): void {
+    setPart(keyPart, key)
+    setPart(valuePart, value)
+    this.#packed.append(keyPart, valuePart, timestamp, headers)
+  }
+
+  get blocks(): readonly RecordBlock[] {
+    return this.#packed.blocks
+  }
+
+  get records(): readonly LogRecord[] {
+    this.#records ??= recordsOf(this.blocks)
+    return this.#records
+  }
+}
+
 /** A record, or a row of a store. */
 type PackableRecord = Omit<LogRecord, 'headers'> & Partial<Pick<LogRecord, 'headers'>>
 
 /** Records that are there as objects. */
 export const packRecords = (records: readonly PackableRecord[], bytesMax?: number): readonly RecordBlock[] => {
-  const packed = new RecordBlocks(bytesMax)
-  for (const record of records) {
-    setPart(keyPart, record.key)
-    setPart(valuePart, record.value)
-    packed.append(keyPart, valuePart, record.timestamp, record.headers ?? noHeaders)
-  }
+  const packed = new PackedBatch('', 0, bytesMax)
+  for (const { key, value, timestamp, headers = noHeaders } of records) packed.appendBytes(key, value, timestamp, headers)
   return packed.blocks
 }
 
@@ -297,67 +329,6 @@ export const copyPart = (out: Buffer, start: number, { bytes, from, to }: Part):
 }
 
 const partLength = (part: Part): number => (part.to < 0 ? 1 : varintLength(part.to - part.from) + part.to - part.from)
-
-const zigzag = (value: number): number => ((value << 1) ^ (value >> 31)) >>> 0
-
-const varintLength = (value: number): number => {
-  const rest = zigzag(value)
-  return rest < 0x80 ? 1 : rest < 0x4000 ? 2 : rest < 0x200000 ? 3 : rest < 0x10000000 ? 4 : 5
-}
-
-const writeVarint = (out: Buffer, start: number, value: number): number => {
-  let at = start
-  let rest = zigzag(value)
-  for (; rest > 127; rest >>>= 7) out[at++] = (rest & 127) | 128
-  out[at++] = rest
-  return at
-}
-
-const isInt32 = (value: number): boolean => value === (value | 0)
-
-const varlongLength = (value: number): number => {
-  if (isInt32(value)) return varintLength(value)
-  let length = 1
-  for (let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n)); rest > 127n; rest >>= 7n) length++
-  return length
-}
-
-const writeVarlong = (out: Buffer, start: number, value: number): number => {
-  if (isInt32(value)) return writeVarint(out, start, value)
-  let at = start
-  let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n))
-  for (; rest > 127n; rest >>= 7n) out[at++] = Number(rest & 127n) | 128
-  out[at++] = Number(rest)
-  return at
-}
-
-interface Cursor {
-  readonly body: Buffer
-  at: number
-}
-
-const readVarint = (cursor: Cursor): number => {
-  const { body } = cursor
-  let byte = body[cursor.at++] as number
-  if (byte < 128) return (byte >>> 1) ^ -(byte & 1)
-  let value = byte & 127
-  for (let shift = 7; byte > 127; shift += 7) {
-    byte = body[cursor.at++] as number
-    value |= (byte & 127) << shift
-  }
-  return (value >>> 1) ^ -(value & 1)
-}
-
-const readVarlong = (cursor: Cursor): number => {
-  const { body } = cursor
-  let value = 0
-  let scale = 1
-  for (let byte = 128; byte > 127; scale *= 128) {
-    byte = body[cursor.at++] as number
-    value += (byte & 127) * scale
-  }
-  return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-}
 
 const readBytes = (cursor: Cursor): Uint8Array | null => {
   const length = readVarint(cursor)

@@ -80,7 +80,10 @@ export interface RowsOptions {
  */
 export class Rows {
   readonly #rows = new Map<string, Row>()
-  #written = new Map<string, Row>()
+  /** By the transaction, in the order of the writes. */
+  #written: Row[] = []
+  /** What was in memory before rows that were written: may be of the same transaction. */
+  readonly #replaced = new Set<Row>()
   readonly #reader: RowReader | undefined
   readonly #bytesMax: number
   readonly #readRanges = new ReadRanges()
@@ -120,8 +123,8 @@ export class Rows {
   put(id: string, row: Row): void {
     const before = this.#keep(id, row)
     this.#count(before, row)
-    if (before) this.#written.delete(id)
-    this.#written.set(id, row)
+    if (before && this.#written.length > 0) this.#replaced.add(before)
+    this.#written.push(row)
   }
 
   /** Rows from elsewhere that are newer than the reader's: the tail of the log. */
@@ -201,9 +204,10 @@ export class Rows {
 
   /** What was written since the last call: the last row per key, in the order of the last writes. */
   takeWritten(): readonly Row[] {
-    if (this.#written.size === 0) return noRows
-    const rows = [...this.#written.values()]
-    this.#written = new Map()
+    if (this.#written.length === 0) return noRows
+    const rows = this.#replaced.size === 0 ? this.#written : this.#written.filter((row) => !this.#replaced.has(row))
+    this.#written = []
+    this.#replaced.clear()
     return rows
   }
 

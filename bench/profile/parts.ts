@@ -7,7 +7,7 @@ export type Part = (typeof parts)[number]
 
 /** The first that fits; the user's own functions are called by operators, and count with them. */
 const folders: readonly (readonly [RegExp, Part])[] = [
-  [/\/src\/(runtime\/record-block|adapters\/kafkajs\/(record-batch|crc32c|compression))\.ts$/, 'record batches'],
+  [/\/src\/(runtime\/(record-block|varints)|adapters\/kafkajs\/(record-batch|crc32c|compression))\.ts$/, 'record batches'],
   [/\/src\/serde\//, 'serdes'],
   [/\/src\/adapters\//, 'adapters'],
   [/\/src\/state\//, 'state'],

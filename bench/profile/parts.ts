@@ -5,14 +5,16 @@ export const parts = ['serdes', 'record batches', 'adapters', 'state', 'operator
 
 export type Part = (typeof parts)[number]
 
-/** The first that fits; the user's own functions are called by operators, and count with them. */
+const root = new URL('../..', import.meta.url).href
+
+/** By the path of a file in the project. The first that fits; the user's own functions are called by operators, and count with them. */
 const folders: readonly (readonly [RegExp, Part])[] = [
-  [/\/src\/(runtime\/(record-block|varints)|adapters\/kafkajs\/(record-batch|crc32c|compression))\.ts$/, 'record batches'],
-  [/\/src\/serde\//, 'serdes'],
-  [/\/src\/adapters\//, 'adapters'],
-  [/\/src\/state\//, 'state'],
-  [/\/src\/(operators|processor|dsl|topology)\//, 'operators'],
-  [/\/src\//, 'tasks'],
+  [/^src\/(runtime\/(record-block|varints)|adapters\/kafkajs\/(record-batch|crc32c|compression))\.ts$/, 'record batches'],
+  [/^src\/serde\//, 'serdes'],
+  [/^src\/adapters\//, 'adapters'],
+  [/^src\/state\//, 'state'],
+  [/^src\/(operators|processor|dsl|topology)\//, 'operators'],
+  [/^src\//, 'tasks'],
 ]
 
 export interface Spent {
@@ -55,9 +57,10 @@ const ownerOf = (id: number, { frames, parents }: Tree): { readonly part: Part; 
   let ofBench = false
   for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
     const { functionName = '', url = '' } = frames.get(at) ?? {}
-    const part = folders.find(([pattern]) => pattern.test(url))?.[1]
-    if (part) return { part, name: `${functionName || 'anonymous'} (${url.slice(url.lastIndexOf('/') + 1, -3)})` }
-    ofBench ||= url.includes('/bench/')
+    const file = url.startsWith(root) ? url.slice(root.length) : ''
+    const part = folders.find(([pattern]) => pattern.test(file))?.[1]
+    if (part) return { part, name: `${functionName || 'anonymous'} (${file.slice(file.lastIndexOf('/') + 1, -3)})` }
+    ofBench ||= file.startsWith('bench/')
   }
   return ofBench ? undefined : { part: 'Node' }
 }

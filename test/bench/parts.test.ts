@@ -29,7 +29,7 @@ const found = (...calls: readonly Call[]) => {
   return [Object.fromEntries(Object.entries(byPart).filter(([, us]) => us > 0)), Object.fromEntries(byFunction)]
 }
 
-const house = 'file:///millrace'
+const house = new URL('../..', import.meta.url).href.slice(0, -1)
 
 describe('where the time of a profile went', () => {
   it('is told by the folder of the function that ran', () => {

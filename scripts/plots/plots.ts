@@ -1,4 +1,5 @@
 import type { Row } from '../../bench/bench.ts'
+import { parts } from '../../bench/profile/parts.ts'
 import { bars } from './bars.ts'
 import { type LinesSpec, lines, type Series } from './lines.ts'
 import type { Result } from './results.ts'
@@ -71,16 +72,14 @@ const linesOf =
     lines({ ...axes, series: seriesBy(rows, by, columns) })
 
 /** A bar for each row, of the shares of its parts. */
-const profileStacks: Plot['draw'] = ({ rows }) => {
-  const columns = Object.keys(rows[0] ?? {}).filter((column) => column.endsWith(' %') && !column.includes(','))
-  return stacks({
+const profileStacks: Plot['draw'] = ({ rows }) =>
+  stacks({
     title: 'Where the CPU time goes',
     axis: 'per cent of the CPU time',
     whole: 100,
-    series: columns.map((column) => column.slice(0, -2)),
-    bars: rows.map((row) => ({ name: `${row.workload}, ${row.where}`, values: columns.map((column) => number(row, column)) })),
+    series: parts,
+    bars: rows.map((row) => ({ name: `${row.workload}, ${row.where}`, values: parts.map((part) => number(row, `${part} %`)) })),
   })
-}
 
 export const plots: readonly Plot[] = [
   { name: 'engine', bench: 'engine', draw: ratioBars("Engine, no broker: against Java's TopologyTestDriver") },

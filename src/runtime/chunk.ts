@@ -6,7 +6,7 @@ import type { Effects } from './effects.ts'
 import type { InvocationRequest } from './invocation-request.ts'
 import type { TaskPlan } from './plan.ts'
 import { type Appended, type PartitionBatch, recordCount, type TxnSession } from './ports.ts'
-import { PackedBatch } from './record-block.ts'
+import { PackedBatch, type RecordBlocks } from './record-block.ts'
 
 export interface Chunk {
   readonly effects: Effects
@@ -41,7 +41,7 @@ export const writeChunk = async (
     if (topic === undefined || log.length === 0) return []
     const { retentionMs = Number.POSITIVE_INFINITY } = plan.stores.find(({ name }) => name === store) ?? {}
     const batch = new PackedBatch(topic, partition)
-    for (const row of log) addToChangelog(batch, row, { stamp: headers, nowMs, retentionMs })
+    for (const row of log) addToChangelog(batch.packed, row, { stamp: headers, nowMs, retentionMs })
     return [batch]
   })
   const commit = { ...next, logEnds: logEndsOf(plan, changelogs, [next.logEnds, ends, listed]) }
@@ -97,11 +97,11 @@ const checkWasTheEnd = (progress: Appended | undefined, listedEnd: number | unde
  * processed, those are rows that are needed, and that may be nowhere else yet: their record has the clock's time, and theirs in a header.
  */
 const addToChangelog = (
-  batch: PackedBatch,
+  records: RecordBlocks,
   { key, value, timestamp, headers: held }: Row,
   { stamp, nowMs, retentionMs }: { readonly stamp: Headers; readonly nowMs: number; readonly retentionMs: number },
 ): void => {
   const headers = held === undefined || held.length === 0 ? stamp : [...held, ...stamp]
-  if (timestamp >= nowMs - retentionMs) batch.appendBytes(key, value, timestamp, headers)
-  else batch.appendBytes(key, value, nowMs, [...headers, timeHeaderOf(timestamp)])
+  if (timestamp >= nowMs - retentionMs) records.appendBytes(key, value, timestamp, headers)
+  else records.appendBytes(key, value, nowMs, [...headers, timeHeaderOf(timestamp)])
 }

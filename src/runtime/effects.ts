@@ -73,7 +73,7 @@ export class Outputs {
       batch = new PackedBatch(topic, partition)
       of.batches[partition] = batch
     }
-    batch.append(this.key, this.value, timestamp, of.stamp ? of.stamp(headers) : headers)
+    batch.packed.append(this.key, this.value, timestamp, of.stamp ? of.stamp(headers) : headers)
   }
 
   /** What was added; what comes next is of the next transaction, with a stamp of its own. */

@@ -87,6 +87,8 @@ export const blockBytesMax = 1_000_000
 /** Bytes that a record takes at most, whatever its deltas are. */
 const recordBytesMax = (key: Part, value: Part, tail: Part): number => 30 + lengthOf(key) + lengthOf(value) + tail.to
 
+const [keyPart, valuePart] = [partOf(null), partOf(null)]
+
 /** Records of one partition in blocks of at most `bytesMax`; a record above it has a block of its own. */
 export class RecordBlocks {
   readonly blocks: RecordBlock[] = []
@@ -109,37 +111,29 @@ export class RecordBlocks {
     }
     block.append(key, value, timestamp, tail)
   }
-}
-
-const [keyPart, valuePart] = [partOf(null), partOf(null)]
-
-/** What one transaction sends to a partition, packed; as objects for whoever wants these. */
-export class PackedBatch implements PartitionBatch {
-  readonly topic: string
-  readonly partition: number
-  readonly #packed: RecordBlocks
-  #records: readonly LogRecord[] | undefined
-
-  constructor(topic: string, partition: number, bytesMax?: number) {
-    this.topic = topic
-    this.partition = partition
-    this.#packed = new RecordBlocks(bytesMax)
-  }
-
-  /** As {@link RecordBlocks.append} does. */
-  append(key: Part, value: Part, timestamp: number, headers: Headers): void {
-    this.#packed.append(key, value, timestamp, headers)
-  }
 
   /** The same of bytes. */
   appendBytes(key: Uint8Array | null, value: Uint8Array | null, timestamp: number, headers: Headers): void {
     setPart(keyPart, key)
     setPart(valuePart, value)
-    this.#packed.append(keyPart, valuePart, timestamp, headers)
+    this.append(keyPart, valuePart, timestamp, headers)
+  }
+}
+
+/** What one transaction sends to a partition, packed; as objects for whoever wants these. */
+export class PackedBatch implements PartitionBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly packed = new RecordBlocks()
+  #records: readonly LogRecord[] | undefined
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic
+    this.partition = partition
   }
 
   get blocks(): readonly RecordBlock[] {
-    return this.#packed.blocks
+    return this.packed.blocks
   }
 
   get records(): readonly LogRecord[] {
@@ -153,7 +147,7 @@ type PackableRecord = Omit<LogRecord, 'headers'> & Partial<Pick<LogRecord, 'head
 
 /** Records that are there as objects. */
 export const packRecords = (records: readonly PackableRecord[], bytesMax?: number): readonly RecordBlock[] => {
-  const packed = new PackedBatch('', 0, bytesMax)
+  const packed = new RecordBlocks(bytesMax)
   for (const { key, value, timestamp, headers = noHeaders } of records) packed.appendBytes(key, value, timestamp, headers)
   return packed.blocks
 }
